@@ -1,0 +1,49 @@
+"""Write the typed operation once; serve it either way: request-response or event-driven."""
+
+from importlib.metadata import version
+
+from .app import App, Router
+from .context import Context
+from .errors import (
+    ConfigurationError,
+    EitherwayError,
+    EngineError,
+    EngineUnavailableError,
+    InvalidInputError,
+    JobFailedError,
+    MalformedInputError,
+    TransitionError,
+    UnknownJobError,
+)
+from .handle import Job
+from .job import JobState
+from .policy import Limit, Retry
+from .signals import Conflict, NotFound, Reject, RetryLater, Throttled
+from .table import Table
+
+__version__ = version("eitherway")
+
+__all__ = [
+    "App",
+    "ConfigurationError",
+    "Conflict",
+    "Context",
+    "EitherwayError",
+    "EngineError",
+    "EngineUnavailableError",
+    "InvalidInputError",
+    "Job",
+    "JobFailedError",
+    "JobState",
+    "Limit",
+    "MalformedInputError",
+    "NotFound",
+    "Reject",
+    "Retry",
+    "RetryLater",
+    "Router",
+    "Table",
+    "Throttled",
+    "TransitionError",
+    "UnknownJobError",
+]

@@ -1,0 +1,270 @@
+"""`App` and `Router`: where operations and tables are declared, and what an ASGI server calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import fields
+from typing import Any, Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack, overload
+
+from .attempt.runtime import Runtime
+from .clock import Clock, SystemClock
+from .context import Context
+from .engine.loader import load_engine
+from .errors import ConfigurationError
+from .execute import Middleware
+from .gateway.asgi import Gateway
+from .handle import Job
+from .ids import Randomness
+from .operation import Operation
+from .policy import Delivery, Limit, Retry
+from .registry import Operations
+from .settings import Settings
+from .table import Table, TableStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Message = MutableMapping[str, Any]
+
+_IN_FLIGHT_DEFAULT = 64
+
+
+class Policies(TypedDict, total=False):
+    """What a decorator takes beside the path; defaults are those of `Operation`."""
+
+    name: str
+    delivery: Delivery
+    retry: Retry
+    limit: Limit | Sequence[Limit]
+    timeout_seconds: float
+    deadline_seconds: float
+    lease_seconds: float
+    status: int
+    version: int
+
+
+class Router:
+    """Collects operations; an `App` is one, and `App.include` takes in others."""
+
+    def __init__(self) -> None:
+        self._operations = Operations()
+
+    @property
+    def operations(self) -> Operations:
+        """The operations declared so far."""
+        return self._operations
+
+    def get(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Serve the handler at GET (and HEAD) `path`."""
+        return self._declare("GET", path, policies)
+
+    def post(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Serve the handler at POST `path`."""
+        return self._declare("POST", path, policies)
+
+    def put(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Serve the handler at PUT `path`."""
+        return self._declare("PUT", path, policies)
+
+    def patch(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Serve the handler at PATCH `path`."""
+        return self._declare("PATCH", path, policies)
+
+    def delete(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Serve the handler at DELETE `path`."""
+        return self._declare("DELETE", path, policies)
+
+    def operation(self, **policies: Unpack[Policies]) -> Callable[[F], F]:
+        """Make the handler an operation without a route: enqueued from Python alone."""
+        return self._declare(None, None, policies)
+
+    def include(self, router: Router, prefix: str = "") -> None:
+        """Take in the operations of another router, their paths behind `prefix`."""
+        for operation in router.operations:
+            settings = {f.name: getattr(operation, f.name) for f in fields(Operation) if f.init}
+            if operation.path is not None:
+                settings["path"] = prefix + operation.path
+            self._operations.add(Operation(**settings))
+
+    def _declare(
+        self, method: str | None, path: str | None, policies: Policies
+    ) -> Callable[[F], F]:
+        settings: dict[str, Any] = dict(policies)
+        unknown = settings.keys() - Policies.__annotations__.keys()
+        if unknown:
+            known = ", ".join(sorted(Policies.__annotations__))
+            raise ConfigurationError(f"no setting {min(unknown)!r} for an operation: give {known}")
+        limit = settings.pop("limit", None) or Limit(in_flight=_IN_FLIGHT_DEFAULT)
+        limits = (limit,) if isinstance(limit, Limit) else tuple(limit)
+
+        def declare(handler: F) -> F:
+            name = settings.get("name") or getattr(handler, "__name__", repr(handler))
+            self._operations.add(
+                Operation(
+                    **{**settings, "name": name},
+                    handler=handler,
+                    method=method,
+                    path=path,
+                    limits=limits,
+                )
+            )
+            return handler
+
+        return declare
+
+
+class App(Router):
+    """Operations and tables under one name; an ASGI application.
+
+    `engine` is a URL (`sqlite:///./<name>.db` unless given here, by `EITHERWAY_ENGINE` or on the
+    command line). The app is opened by the server's lifespan, or by `async with app`.
+    """
+
+    def __init__(
+        self, name: str, *, engine: str | None = None, middleware: Sequence[Middleware] = ()
+    ) -> None:
+        super().__init__()
+        if not name or not all(c.isalnum() or c in "-_." for c in name):
+            raise ConfigurationError(f"App({name!r}): a name of letters, digits, '-', '_' and '.'")
+        self.name = name
+        self._engine_url = engine
+        self._middleware = tuple(middleware)
+        self._tables: dict[str, Table[Any]] = {}
+        self._runtime: Runtime | None = None
+        self._gateway: Gateway | None = None
+
+    def table(self, name: str, model: type[T], *, key: str) -> Table[T]:
+        """A table of `model` (any model Pydantic knows, or `dict`), keyed by its field `key`."""
+        if name in self._tables:
+            raise ConfigurationError(f"the table {name!r} is declared twice")
+        table = Table(name, model, key, self._store)
+        self._tables[name] = table
+        return table
+
+    # -- opening ---------------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the opened app. `ConfigurationError` while it is not open."""
+        if self._runtime is None:
+            raise ConfigurationError(
+                f"the app {self.name!r} is not open: use `async with app:`, or serve it"
+            )
+        return self._runtime
+
+    def engine_url(self, settings: Settings) -> str:
+        """The engine's URL: of the settings, else of the app, else `./<name>.db`."""
+        return settings.engine or self._engine_url or f"sqlite:///./{self.name}.db"
+
+    async def open(
+        self,
+        settings: Settings | None = None,
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        at_step: Callable[[str], None] = lambda _: None,
+    ) -> Runtime:
+        """Open the engine and be ready to run. Idempotent while open."""
+        if self._runtime is not None:
+            return self._runtime
+        settings = settings or Settings()
+        clock, randomness = clock or SystemClock(), randomness or Randomness()
+        engine = load_engine(
+            self.engine_url(settings), clock=clock, randomness=randomness, at_step=at_step
+        )
+        runtime = Runtime(
+            self._operations,
+            engine,
+            clock=clock,
+            randomness=randomness,
+            settings=settings,
+            middleware=self._middleware,
+        )
+        gateway = Gateway(runtime)  # refuses routes that clash before anything is open
+        await runtime.open()
+        self._runtime, self._gateway = runtime, gateway
+        return runtime
+
+    def begin_drain(self) -> None:
+        """Be ready no more, and let waiting clients go: the server is about to stop."""
+        if self._gateway is not None:
+            self._gateway.health.draining = True
+        self.runtime.watcher.release()
+
+    async def close(self) -> None:
+        """Let go of the engine. Idempotent."""
+        runtime, self._runtime, self._gateway = self._runtime, None, None
+        if runtime is not None:
+            await runtime.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _store(self) -> TableStore:
+        return self.runtime
+
+    # -- serving ---------------------------------------------------------------------------------
+
+    async def __call__(
+        self,
+        scope: Message,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """ASGI 3: HTTP, and the lifespan that opens and closes the app."""
+        if scope["type"] == "lifespan":
+            return await self._lifespan(receive, send)
+        if self._gateway is None:
+            raise ConfigurationError(
+                f"the app {self.name!r} is not open: enable the server's lifespan"
+            )
+        return await self._gateway(scope, receive, send)
+
+    async def _lifespan(
+        self,
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        await receive()
+        try:
+            await self.open()
+        except ConfigurationError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        try:
+            await receive()
+        finally:
+            await asyncio.shield(self.close())
+        await send({"type": "lifespan.shutdown.complete"})
+
+    # -- enqueueing ------------------------------------------------------------------------------
+
+    @overload
+    async def enqueue(
+        self,
+        handler: Callable[Concatenate[Context, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Job[T]: ...
+    @overload
+    async def enqueue(
+        self, handler: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+    @overload
+    async def enqueue(
+        self, handler: Callable[Concatenate[Context, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+    @overload
+    async def enqueue(
+        self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+
+    async def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Store a job that runs the handler; durable on return. `InvalidInputError`."""
+        return await self.runtime.enqueue(handler, args, kwargs)

@@ -1,0 +1,1 @@
+"""What both doors share: limits, the attempt itself, its settlement, and waiting for its end."""

@@ -1,0 +1,83 @@
+"""One attempt, from either door: execute, commit, and run again while other writers come between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from ..clock import Clock
+from ..context import Context
+from ..engine.contract import Engine, ItemKey, Settled, SettleStatus, Work
+from ..execute import Ended, Executor
+from ..job import Attempt, Outcome
+from ..operation import Operation
+from ..problem import Problem
+from ..table import UnitOfWork
+from .contention import Contention
+
+CONFLICTS_MAX = 20
+"""Re-runs after a conflict, until it counts as an error."""
+
+NewContext = Callable[[UnitOfWork], Context]
+Commit = Callable[[Ended, Work, tuple[Attempt, ...]], Awaitable[Settled]]
+"""Commits how an attempt ended, its work, and the conflicts that came before it."""
+
+_NOTHING = Work()
+
+
+class Runner:
+    """Runs attempts and commits them; what committing means is the door's to say."""
+
+    def __init__(self, engine: Engine, executor: Executor, clock: Clock) -> None:
+        self._engine = engine
+        self._executor = executor
+        self._clock = clock
+        self._contention = Contention()
+
+    async def run(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        *,
+        new_context: NewContext,
+        commit: Commit,
+        timeout_seconds: float,
+        first_number: int,
+    ) -> Ended:
+        """Run until it is committed, at most `CONFLICTS_MAX` times more. Engine errors pass through."""
+        conflicts: tuple[Attempt, ...] = ()
+        moved: Sequence[ItemKey] = ()
+        while True:
+            started = self._clock.now()
+            async with self._contention.turn(moved):
+                ended, work = await self._once(operation, arguments, new_context, timeout_seconds)
+                settled = await commit(ended, work, conflicts)
+            if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
+                ended = _too_many(operation)
+                settled = await commit(ended, _NOTHING, conflicts)
+            if settled.status is not SettleStatus.CONFLICT:
+                return ended
+            moved = settled.conflicts
+            conflicts += (self._conflict(first_number + len(conflicts), started),)
+
+    async def _once(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        new_context: NewContext,
+        timeout_seconds: float,
+    ) -> tuple[Ended, Work]:
+        unit = UnitOfWork(self._engine)
+        context = new_context(unit)
+        ended = await self._executor.execute(operation, arguments, context, unit, timeout_seconds)
+        return ended, unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
+
+    def _conflict(self, number: int, started: float) -> Attempt:
+        return Attempt(
+            number=number, outcome=Outcome.CONFLICT, started=started, finished=self._clock.now()
+        )
+
+
+def _too_many(operation: Operation) -> Ended:
+    detail = f"other writers changed the items of {operation.name} {CONFLICTS_MAX} times in a row"
+    return Ended(outcome=Outcome.ERROR, problem=Problem.of("internal-error", detail))

@@ -1,0 +1,209 @@
+"""An opened app: its engine and what both doors need around it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ..clock import Clock
+from ..context import Context
+from ..engine.contract import Delivery, Engine, NewJob, Settled, Settlement, SettleStatus, Work
+from ..errors import ConfigurationError
+from ..execute import Ended, Executor, Middleware
+from ..handle import Job
+from ..ids import Randomness
+from ..job import Attempt, JobRecord
+from ..operation import Operation
+from ..registry import Operations, message_of, new_job
+from ..settings import Settings
+from ..table import UnitOfWork, refuse_running_loop
+from .limits import Limiter
+from .run import Runner
+from .settle import Judge
+from .watch import Watcher
+
+T = TypeVar("T")
+
+_THREADS_MAX = 1_000
+_OPEN_ENDED_IN_FLIGHT = 64
+
+
+class Runtime:
+    """Everything that runs an app's operations in this process; what `App.open` makes."""
+
+    def __init__(
+        self,
+        operations: Operations,
+        engine: Engine,
+        *,
+        clock: Clock,
+        randomness: Randomness,
+        settings: Settings,
+        middleware: Sequence[Middleware] = (),
+    ) -> None:
+        self.operations = operations
+        self.engine = engine
+        self.clock = clock
+        self.randomness = randomness
+        self.settings = settings
+        self.limiter = Limiter(list(operations), clock)
+        self.executor = Executor(
+            clock, middleware, _threads(operations), engine.capabilities.payload_bytes_max
+        )
+        self.runner = Runner(engine, self.executor, clock)
+        self.judge = Judge(randomness, settings.retention_seconds)
+        self.watcher = Watcher(engine, clock)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Open the engine, and refuse here what it cannot hold."""
+        self._loop = asyncio.get_running_loop()
+        longest = self.engine.capabilities.delay_seconds_max
+        for operation in self.operations:
+            if operation.retry.ceiling_seconds > longest:
+                raise ConfigurationError(
+                    f"{operation.name}: this engine delays a job by {longest:g} s at most, "
+                    f"Retry(ceiling_seconds={operation.retry.ceiling_seconds:g}) asks for more"
+                )
+        await self.engine.open()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        await self.watcher.close()
+        self.executor.close()
+        await self.engine.close()
+
+    # -- direct calls ----------------------------------------------------------------------------
+
+    async def call(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        *,
+        job_id: str,
+        headers: Mapping[str, str],
+    ) -> Ended:
+        """Run the operation now and commit it. The caller holds a start of its limits."""
+        deadline = self.clock.now() + operation.timeout_seconds
+
+        def new_context(unit: UnitOfWork) -> Context:
+            return self.context(operation, unit, job_id=job_id, headers=headers, deadline=deadline)
+
+        async def commit(ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
+            if not work:
+                return Settled(status=SettleStatus.DONE)
+            (settled,) = await self.engine.settle([Settlement(work=work)])
+            return settled
+
+        return await self.runner.run(
+            operation,
+            arguments,
+            new_context=new_context,
+            commit=commit,
+            timeout_seconds=operation.timeout_seconds,
+            first_number=1,
+        )
+
+    def context(
+        self,
+        operation: Operation,
+        unit: UnitOfWork,
+        *,
+        job_id: str,
+        headers: Mapping[str, str],
+        deadline: float,
+        delivery: Delivery | None = None,
+    ) -> Context:
+        """What the handler of one attempt sees."""
+
+        def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+            target = self.operations.of(handler)
+            job = self.new_job(target, args, kwargs)
+            unit.jobs.append(job)
+            return self.handle(target, job.id)
+
+        return Context(
+            job_id=job_id,
+            operation=operation.name,
+            attempt=delivery.job.attempt if delivery else 1,
+            attempts_max=delivery.job.attempts_max if delivery else 1,
+            deadline=deadline,
+            headers=headers,
+            enqueue=enqueue,
+        )
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def new_id(self) -> str:
+        """An id for a call; every call has one before its handler starts."""
+        return self.randomness.job_id(self.clock.now())
+
+    def new_job(
+        self, operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> NewJob:
+        """The job of a call from Python. `InvalidInputError`."""
+        return new_job(
+            operation,
+            message_of(operation, args, kwargs),
+            job_id=self.new_id(),
+            now=self.clock.now(),
+            payload_bytes_max=self.engine.capabilities.payload_bytes_max,
+        )
+
+    async def enqueue(
+        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Job[Any]:
+        """Store a job, durably on return."""
+        operation = self.operations.of(handler)
+        job = self.new_job(operation, args, kwargs)
+        await self.engine.accept([job])
+        return self.handle(operation, job.id)
+
+    def handle(self, operation: Operation, job_id: str) -> Job[Any]:
+        """The handle of a job."""
+        return Job(job_id, self, operation.binding.decode_result)
+
+    async def read_job(self, job_id: str) -> JobRecord:
+        """The record now. `UnknownJobError`."""
+        return await self.watcher.read(job_id)
+
+    async def wait_job(self, job_id: str, timeout_seconds: float | None) -> JobRecord:
+        """The record once it has ended. `TimeoutError`, `UnknownJobError`."""
+        record = await self.watcher.wait(job_id, lambda job: job.done, timeout_seconds)
+        if not record.done:
+            raise TimeoutError(f"job {job_id} is {record.state} after {timeout_seconds:g} s")
+        return record
+
+    # -- tables ----------------------------------------------------------------------------------
+
+    def unit(self) -> UnitOfWork:
+        """A fresh unit of work on the engine."""
+        return UnitOfWork(self.engine)
+
+    async def commit(self, unit: UnitOfWork) -> bool:
+        """Commit a unit that belongs to no attempt; False when an item moved meanwhile."""
+        (settled,) = await self.engine.settle([Settlement(work=unit.work())])
+        return settled.status is SettleStatus.DONE
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run on the app's event loop, from a plain handler's thread."""
+        if self._loop is None:
+            coroutine.close()
+            raise ConfigurationError("the app is not open")
+        try:
+            refuse_running_loop()
+        except RuntimeError:
+            coroutine.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def _threads(operations: Operations) -> int:
+    """Enough threads that plain handlers are held back by their limits, not by the pool."""
+    wanted = sum(
+        min((limit.in_flight or _OPEN_ENDED_IN_FLIGHT for limit in operation.limits), default=0)
+        for operation in operations
+        if not operation.is_async
+    )
+    return max(1, min(wanted, _THREADS_MAX))

@@ -1,0 +1,149 @@
+"""What an attempt's end means for its job: pure policy, from `Ended` to `Finish`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..engine.contract import Delivery, Finish, Overdue
+from ..execute import Ended
+from ..ids import Randomness
+from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
+from ..operation import Operation
+from ..policy import Retry
+from ..problem import Problem
+
+UNCOUNTED = frozenset({Outcome.THROTTLED, Outcome.INTERRUPTED, Outcome.CONFLICT})
+_REAPER_RETRY = Retry()  # for jobs whose operation this process does not know
+
+
+class Judge:
+    """Decides where jobs go. `retention_seconds` is how long a finished one is kept."""
+
+    def __init__(self, randomness: Randomness, retention_seconds: float) -> None:
+        self._randomness = randomness
+        self._retention_seconds = retention_seconds
+
+    def finish(
+        self,
+        delivery: Delivery,
+        operation: Operation,
+        ended: Ended,
+        now: float,
+        conflicts: tuple[Attempt, ...] = (),
+    ) -> Finish:
+        """Where a job goes after an attempt of this process; `conflicts` are its earlier re-runs."""
+        job = delivery.job
+        last = Attempt(
+            number=job.starts + len(conflicts),
+            outcome=ended.outcome,
+            error=ended.problem.document() if ended.problem else None,
+            exception=ended.exception,
+            started=conflicts[-1].finished or now if conflicts else job.attempts[-1].started,
+            finished=now,
+        )
+        counted = 0 if ended.outcome in UNCOUNTED else 1
+        ground = Finish(
+            lease=delivery.lease,
+            state=JobState.QUEUED,
+            at=now,
+            attempt=job.attempt - 1 + counted,
+            starts=last.number,
+            attempts=(*conflicts, last),
+        )
+        if ended.outcome is Outcome.SUCCEEDED:
+            expires = now + self._retention_seconds
+            return replace(ground, state=JobState.SUCCEEDED, answer=ended.answer, expires=expires)
+        if ended.outcome is Outcome.REJECTED:
+            return self._failed(ground, FailureKind.REJECTED, ended.problem)
+        if ended.outcome is Outcome.INTERRUPTED:
+            return replace(ground, due=now, suspect=delivery.lease.alone)
+        return self._again(ground, job, operation.retry, ended, now)
+
+    def _again(
+        self, ground: Finish, job: JobRecord, retry: Retry, ended: Ended, now: float
+    ) -> Finish:
+        counts = ended.outcome not in UNCOUNTED
+        if ended.permanent or (counts and ground.attempt >= job.attempts_max):
+            return self._failed(ground, FailureKind.EXHAUSTED, ended.problem)
+        delay = ended.delay_seconds
+        if delay is None:
+            failures = ground.attempt if counts else _trailing(job, ended.outcome) + 1
+            delay = retry.delay_seconds(failures, self._randomness.uniform)
+        if now + delay >= job.deadline:
+            return self._failed(ground, FailureKind.EXPIRED, _expired())
+        return replace(ground, state=JobState.RETRYING, due=now + delay)
+
+    def incompatible(self, delivery: Delivery, detail: str, now: float) -> Finish:
+        """Where a job goes whose stored payload no longer fits its operation."""
+        problem = Problem.of("incompatible", detail)
+        attempt = Attempt(
+            number=delivery.job.starts,
+            outcome=Outcome.ERROR,
+            error=problem.document(),
+            started=delivery.job.attempts[-1].started,
+            finished=now,
+        )
+        ground = Finish(
+            lease=delivery.lease,
+            state=JobState.FAILED,
+            at=now,
+            attempt=delivery.job.attempt,
+            starts=delivery.job.starts,
+            attempts=(attempt,),
+        )
+        return self._failed(ground, FailureKind.INCOMPATIBLE, problem)
+
+    def reaped(self, overdue: Overdue, retry: Retry | None, now: float) -> Finish:
+        """Where a job goes whose holder died, or whose deadline passed while it waited.
+
+        A death alone counts as an attempt; one in company makes the job a suspect, uncounted.
+        """
+        job = overdue.job
+        ground = Finish(
+            lease=overdue.lease,
+            state=JobState.QUEUED,
+            at=now,
+            attempt=job.attempt,
+            starts=job.starts,
+            attempts=(),
+        )
+        if job.state is not JobState.RUNNING:
+            return self._failed(ground, FailureKind.EXPIRED, _expired())
+        problem = Problem.of("crashed", "the process died, or lost its lease, while it ran the job")
+        ended = Ended(outcome=Outcome.LEASE_LOST, problem=problem)
+        last = replace(
+            job.attempts[-1], outcome=ended.outcome, error=problem.document(), finished=now
+        )
+        ground = replace(ground, attempts=(last,), suspect=True)
+        if overdue.lost_alone:
+            return self._again(ground, job, retry or _REAPER_RETRY, ended, now)
+        ground = replace(ground, attempt=job.attempt - 1)
+        if now >= job.deadline:
+            return self._failed(ground, FailureKind.EXPIRED, _expired())
+        return replace(ground, due=now)
+
+    def _failed(self, ground: Finish, kind: FailureKind, problem: Problem | None) -> Finish:
+        kept = kind is not FailureKind.REJECTED  # a dead letter stays until somebody purges it
+        return replace(
+            ground,
+            state=JobState.FAILED,
+            kind=kind,
+            error=problem.document() if problem else None,
+            expires=None if kept else ground.at + self._retention_seconds,
+            suspect=False,
+        )
+
+
+def _expired() -> Problem:
+    return Problem.of("expired", "the job did not succeed by its deadline")
+
+
+def _trailing(job: JobRecord, outcome: Outcome) -> int:
+    """How many of the last ended attempts ended like this, in a row."""
+    ended = [attempt for attempt in job.attempts if attempt.outcome is not None]
+    count = 0
+    for attempt in reversed(ended):
+        if attempt.outcome is not outcome:
+            break
+        count += 1
+    return count

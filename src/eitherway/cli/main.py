@@ -1,0 +1,46 @@
+"""`eitherway`: the command line's root, its exit codes and its one-line errors.
+
+Exit codes: 0 done; 1 what was asked for is not there; 2 the app, a setting or a flag is wrong;
+3 the engine is not available.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from ..errors import ConfigurationError, EitherwayError, EngineError
+from . import jobs, run
+
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Write the operation once; serve it either way.",
+)
+cli.command("run")(run.run)
+cli.command("gateway")(run.gateway)
+cli.command("worker")(run.worker)
+cli.add_typer(jobs.cli, name="jobs")
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on standard error."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        cli()
+    except ConfigurationError as error:
+        _exit(error, 2)
+    except EngineError as error:
+        _exit(error, 3)
+    except EitherwayError as error:
+        _exit(error, 1)
+
+
+def _exit(error: Exception, code: int) -> None:
+    sys.stderr.write(f"eitherway: {' '.join(str(error).split())}\n")
+    sys.exit(code)

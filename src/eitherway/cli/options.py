@@ -1,0 +1,80 @@
+"""Options that commands share, and how a target becomes an app and its settings."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from ..app import App
+from ..errors import ConfigurationError
+from ..settings import Settings
+
+Target = Annotated[
+    str, typer.Argument(metavar="MODULE:APP", help="where the app is, such as shop:app")
+]
+EngineOption = Annotated[
+    str | None,
+    typer.Option("--engine", metavar="URL", help="engine URL, such as sqlite:///./shop.db"),
+]
+HostOption = Annotated[str | None, typer.Option("--host", help="address to listen on")]
+PortOption = Annotated[int | None, typer.Option("--port", help="port to listen on; 0 picks one")]
+PublicUrlOption = Annotated[
+    str | None, typer.Option("--public-url", metavar="URL", help="start of absolute links")
+]
+SupervisedOption = Annotated[
+    bool, typer.Option("--supervised", hidden=True, help="drain when standard input ends")
+]
+ListenerOption = Annotated[
+    int | None, typer.Option("--listener", hidden=True, help="file descriptor of a bound socket")
+]
+
+
+def load_app(target: str) -> App:
+    """Import `module:app` from the current folder or `PYTHONPATH`. `ConfigurationError`."""
+    module_name, separator, attribute = target.partition(":")
+    if not separator or not module_name or not attribute:
+        raise ConfigurationError(f"{target!r} names no app: give MODULE:APP, such as shop:app")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise ConfigurationError(
+                f"no module {module_name!r} in {folder} or on PYTHONPATH"
+            ) from None
+        raise ConfigurationError(
+            f"{module_name} needs the module {error.name!r}: install it"
+        ) from None
+    app = getattr(module, attribute, None)
+    if app is None:
+        raise ConfigurationError(f"{module_name} has no {attribute!r}")
+    if not isinstance(app, App):
+        raise ConfigurationError(f"{target} is a {type(app).__name__}, not an eitherway App")
+    return app
+
+
+def settings_of(**flags: object) -> Settings:
+    """Settings of the environment, with the flags that were given. `ConfigurationError`."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # validated right here
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigurationError(
+            f"--{name.replace('_', '-')} or EITHERWAY_{name.upper()}: {first['msg']}"
+        ) from None
+
+
+def flags_of(settings: Settings) -> list[str]:
+    """The command-line flags that hand these settings on to a child process."""
+    named = {"--engine": settings.engine, "--public-url": settings.public_url}
+    flags = [part for name, value in named.items() if value for part in (name, value)]
+    return [*flags, "--host", settings.host, "--port", str(settings.port)]

@@ -1,0 +1,158 @@
+"""Running one process of an app: a gateway, a worker, or both, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from ..app import App
+from ..errors import ConfigurationError
+from ..settings import Settings
+from ..worker.worker import Worker, run_suspects
+from .quarantine import QuarantineProcess
+
+logger = logging.getLogger("eitherway")
+
+_STDIN = 0
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A listening socket. `ConfigurationError`, one line, when the address is not to be had."""
+    try:
+        listener = socket.create_server(
+            (settings.host, settings.port), backlog=2048, reuse_port=False
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+            "choose another with --port"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a listening socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end, then leave the process, also past plain handlers that never return."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+async def serve_gateway(
+    app: App, settings: Settings, listener: socket.socket, *, supervised: bool
+) -> None:
+    """Serve HTTP until SIGTERM or SIGINT, then finish what is in flight."""
+    await app.open(settings)
+    try:
+        await _Server(app, settings).run(listener, supervised=supervised)
+    finally:
+        await app.close()
+
+
+async def work(app: App, settings: Settings, target: str, *, supervised: bool) -> None:
+    """Run queued jobs until SIGTERM or SIGINT, then drain."""
+    runtime = await app.open(settings)
+    try:
+        stop = _stop_event(supervised=supervised)
+        async with QuarantineProcess(target, settings) as quarantine:
+            worker = Worker(runtime, quarantine.run)
+            await worker.start()
+            await worker.wait_until(stop)
+            logger.info("draining")
+            await worker.drain(settings.drain_seconds)
+    finally:
+        await app.close()
+
+
+async def work_alone(app: App, settings: Settings) -> None:
+    """Run the suspects that wait, each alone in this process, then end."""
+    runtime = await app.open(settings)
+    try:
+        await run_suspects(runtime, _stop_event(supervised=True), settings.drain_seconds)
+    finally:
+        await app.close()
+
+
+async def serve_single(app: App, settings: Settings, target: str, listener: socket.socket) -> None:
+    """Gateway and worker in one process, until SIGTERM or SIGINT."""
+    runtime = await app.open(settings)
+    try:
+        async with QuarantineProcess(target, settings) as quarantine:
+            worker = Worker(runtime, quarantine.run)
+            await worker.start()
+            await _Server(app, settings).run(listener, supervised=False)
+            await worker.drain(settings.drain_seconds)
+    finally:
+        await app.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which says that it is not ready before it stops to listen."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",  # the app is opened with its settings already
+                http="httptools",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+            )
+        )
+        self._app = app
+
+    async def run(self, listener: socket.socket, *, supervised: bool) -> None:  # type: ignore[override]  # uvicorn's is blocking
+        # uvicorn raises the signals it caught again when it is done: let them end here
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        if supervised:
+            _watch_supervisor(lambda: self.handle_exit(signal.SIGTERM, None))
+        await self.serve(sockets=[listener])
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._app.begin_drain()
+        super().handle_exit(sig, frame)
+
+
+def _stop_event(*, supervised: bool) -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if supervised:
+        _watch_supervisor(stop.set)
+    return stop
+
+
+def _watch_supervisor(ended: Callable[[], object]) -> None:
+    """Call `ended` when the parent is gone, however it went: its end of our stdin closes."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(_STDIN, 1024):
+            loop.remove_reader(_STDIN)
+            ended()
+
+    loop.add_reader(_STDIN, read)

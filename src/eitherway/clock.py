@@ -1,0 +1,65 @@
+"""Time as a constructor argument: the system's clock here, a virtual one in `eitherway.testing`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Timer(Protocol):
+    """A pending callback."""
+
+    def cancel(self) -> None:
+        """Drop the callback; a no-op once it ran."""
+
+
+class Clock(ABC):
+    """What time it is, and a wake-up call; all of eitherway's waiting goes through it."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+
+    @abstractmethod
+    def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
+        """Run `callback` on the running event loop after `delay_seconds`."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+        await self.wait(asyncio.get_running_loop().create_future(), seconds)
+
+    async def wait(self, future: asyncio.Future[Any], timeout_seconds: float | None) -> bool:
+        """Wait for `future` at most `timeout_seconds`; say whether it is done. Never cancels it.
+
+        The future's own exception is not raised here.
+        """
+        if future.done():
+            return True
+        woken = asyncio.get_running_loop().create_future()
+
+        def wake(_: object = None) -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        future.add_done_callback(wake)
+        timer = None if timeout_seconds is None else self.call_later(timeout_seconds, wake)
+        try:
+            await woken
+        finally:
+            future.remove_done_callback(wake)
+            if timer is not None:
+                timer.cancel()
+        return future.done()
+
+
+class SystemClock(Clock):
+    """The wall clock, and the event loop's own timers."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
+        return asyncio.get_running_loop().call_later(delay_seconds, callback)

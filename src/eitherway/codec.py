@@ -1,0 +1,256 @@
+"""Between bytes and a handler's arguments: decode, validate, encode, by Pydantic's TypeAdapter.
+
+Both deliveries and Python's `enqueue` go through the same `Binding`, so that what one refuses
+the others refuse, with the same words.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Literal, Union
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from .context import Context
+from .errors import ConfigurationError, InvalidInputError, MalformedInputError
+
+_SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
+_PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+Source = Literal["path", "query", "body"]
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a handler, and where its value comes from."""
+
+    name: str
+    source: Source
+    adapter: TypeAdapter[Any]
+    required: bool
+
+
+class Binding:
+    """How a handler's parameters and result travel. Built once, when the operation is declared."""
+
+    def __init__(self, handler: Callable[..., Any], path: str | None, takes_body: bool) -> None:
+        self._label = getattr(handler, "__qualname__", repr(handler))
+        self._signature = inspect.signature(handler)
+        hints = self._hints(handler)
+        in_path = frozenset(_PATH_PARAMETER.findall(path or ""))
+        self.context_name: str | None = None
+        parameters = []
+        for parameter in self._signature.parameters.values():
+            annotation = self._annotation(parameter, hints)
+            if annotation is Context:
+                self.context_name = parameter.name
+            else:
+                parameters.append(self._parameter(parameter, annotation, in_path))
+        self.parameters = tuple(parameters)
+        self._check(in_path, takes_body)
+        bodies = [parameter for parameter in parameters if parameter.source == "body"]
+        self.body = bodies[0] if bodies else None
+        self._others = tuple(p for p in parameters if p.source != "body")
+        self.takes_params = bool(self._others)
+        self.output = self._adapter(hints.get("return", Any), "its result")
+
+    # -- declaring -------------------------------------------------------------------------------
+
+    def _hints(self, handler: Callable[..., Any]) -> dict[str, Any]:
+        try:
+            return typing.get_type_hints(handler, include_extras=True)
+        except NameError as error:
+            raise ConfigurationError(
+                f"{self._label}: the annotation {error.name!r} is not defined where the handler is "
+                "declared: import it, or define it above at module level"
+            ) from None
+
+    def _annotation(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise ConfigurationError(f"{self._label}: a handler cannot take *{parameter.name}")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ConfigurationError(f"{self._label}: {parameter.name} cannot be positional-only")
+        if parameter.name not in hints:
+            raise ConfigurationError(f"{self._label}: annotate the parameter {parameter.name!r}")
+        return hints[parameter.name]
+
+    def _parameter(
+        self, parameter: inspect.Parameter, annotation: Any, in_path: frozenset[str]
+    ) -> Parameter:
+        source: Source = "query"
+        if parameter.name in in_path:
+            source = "path"
+        elif not _is_scalar(annotation):
+            source = "body"
+        return Parameter(
+            name=parameter.name,
+            source=source,
+            adapter=self._adapter(annotation, f"the parameter {parameter.name!r}"),
+            required=parameter.default is parameter.empty,
+        )
+
+    def _adapter(self, annotation: Any, what: str) -> TypeAdapter[Any]:
+        try:
+            return TypeAdapter(annotation)
+        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+            raise ConfigurationError(
+                f"{self._label}: Pydantic cannot handle the type of {what}: {error.message}"
+            ) from None
+
+    def _check(self, in_path: frozenset[str], takes_body: bool) -> None:
+        bodies = [p.name for p in self.parameters if p.source == "body"]
+        missing = in_path - {p.name for p in self.parameters}
+        if missing:
+            raise ConfigurationError(
+                f"{self._label}: the path names {min(missing)!r}, the handler does not"
+            )
+        if len(bodies) > 1:
+            raise ConfigurationError(
+                f"{self._label}: {' and '.join(bodies)} are both structured, but there is one body: "
+                "put them into one model"
+            )
+        if bodies and not takes_body:
+            raise ConfigurationError(
+                f"{self._label}: {bodies[0]} is structured, but GET and HEAD carry no body: use POST"
+            )
+
+    # -- decoding --------------------------------------------------------------------------------
+
+    def decode(self, payload: bytes, params: Params) -> dict[str, Any]:
+        """The handler's keyword arguments. `MalformedInputError`, `InvalidInputError`."""
+        arguments: dict[str, Any] = {}
+        errors: list[dict[str, str]] = []
+        if self.body is not None and (payload or self.body.required):
+            arguments[self.body.name] = self._decode_body(self.body, payload, errors)
+        for parameter in self._others:
+            if parameter.name in params:
+                arguments[parameter.name] = _validate(parameter, params[parameter.name], errors)
+            elif parameter.required:
+                errors.append(
+                    _error(("", parameter.name), f"{parameter.source} parameter required")
+                )
+        if errors:
+            raise InvalidInputError("the input does not fit the operation", errors)
+        return arguments
+
+    def _decode_body(self, body: Parameter, payload: bytes, errors: list[dict[str, str]]) -> Any:
+        if b"NaN" in payload or b"Infinity" in payload:
+            _refuse_constants(payload)
+        try:
+            return body.adapter.validate_json(payload)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            if found[0]["type"] == "json_invalid":
+                raise MalformedInputError(found[0]["msg"]) from None
+            errors.extend(_error(("", *item["loc"]), item["msg"]) for item in found)
+            return None
+
+    # -- encoding --------------------------------------------------------------------------------
+
+    def encode_arguments(self, *args: Any, **kwargs: Any) -> tuple[bytes, dict[str, Any]]:
+        """A call's arguments (without the context) as payload and params. `InvalidInputError`."""
+        if self.context_name is not None:
+            kwargs = {**kwargs, self.context_name: None}
+        try:
+            bound = self._signature.bind(*self._past_context(args), **kwargs).arguments
+        except TypeError as error:
+            raise InvalidInputError(f"{self._label}: {error}") from None
+        payload, params = b"", {}
+        errors: list[dict[str, str]] = []
+        for parameter in self.parameters:
+            if parameter.name not in bound:
+                continue
+            value = _validate(parameter, bound[parameter.name], errors)
+            if errors:
+                raise InvalidInputError("the input does not fit the operation", errors)
+            if parameter.source == "body":
+                payload = parameter.adapter.dump_json(value, by_alias=True, round_trip=True)
+            else:
+                params[parameter.name] = parameter.adapter.dump_python(value, mode="json")
+        return payload, params
+
+    def _past_context(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        names = list(self._signature.parameters)
+        if self.context_name is None or names.index(self.context_name) >= len(args):
+            return args
+        raise_at = names.index(self.context_name)
+        raise InvalidInputError(
+            f"{self._label}: leave {self.context_name!r} (argument {raise_at + 1}) out and pass what "
+            "follows it by name; eitherway provides it"
+        )
+
+    def encode_result(self, value: Any) -> bytes:
+        """The result as JSON. `TypeError` where it does not fit the handler's return type."""
+        try:
+            return self.output.dump_json(value, by_alias=True, warnings="error")
+        except PydanticSerializationError:
+            pass  # not the annotated type itself; it may still be convertible, like a dict for a model
+        try:
+            return self.output.dump_json(self.output.validate_python(value), by_alias=True)
+        except (ValidationError, PydanticSerializationError, ValueError) as error:
+            raise TypeError(f"{self._label}: the result does not fit its type: {error}") from error
+
+    def decode_result(self, body: bytes) -> Any:
+        """The result that `encode_result` made."""
+        return self.output.validate_json(body)
+
+
+def encode_mapping(mapping: Mapping[str, Any]) -> bytes:
+    """A JSON object, or nothing for an empty mapping."""
+    return to_json(mapping) if mapping else b""
+
+
+def decode_mapping(data: bytes) -> dict[str, Any]:
+    """What `encode_mapping` made."""
+    decoded: dict[str, Any] = from_json(data) if data else {}
+    return decoded
+
+
+def _is_scalar(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _is_scalar(typing.get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        return all(_is_scalar(member) for member in typing.get_args(annotation))
+    if origin is Literal or annotation is type(None):
+        return True
+    return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
+
+
+def _validate(parameter: Parameter, value: Any, errors: list[dict[str, str]]) -> Any:
+    try:
+        return parameter.adapter.validate_python(value)
+    except ValidationError as error:
+        prefix = () if parameter.source == "body" else (parameter.name,)
+        errors.extend(_error(("", *prefix, *item["loc"]), item["msg"]) for item in error.errors())
+        return None
+
+
+def _error(location: tuple[int | str, ...], detail: str) -> dict[str, str]:
+    """One entry of a problem's `errors`; the pointer is a JSON Pointer (RFC 6901)."""
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    return {"pointer": "/".join(steps), "detail": detail}
+
+
+def _refuse_constants(payload: bytes) -> None:
+    """NaN and Infinity are not JSON (RFC 8259), though the parser takes them."""
+
+    def refuse(constant: str) -> None:
+        raise MalformedInputError(f"{constant} is not JSON")
+
+    try:
+        json.loads(payload, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInputError(str(error)) from None

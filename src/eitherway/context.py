@@ -1,0 +1,91 @@
+"""What a handler may know and do: the parameter that it annotates with `Context`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from .handle import Job
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Enqueue(Protocol):
+    """The port behind `Context.enqueue`: buffers a job in the attempt's work."""
+
+    def __call__(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]: ...
+
+
+class Context:
+    """One attempt, seen from its handler. The same in both deliveries."""
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        operation: str,
+        attempt: int,
+        attempts_max: int,
+        deadline: float,
+        headers: Mapping[str, str],
+        enqueue: Enqueue,
+    ) -> None:
+        self.job_id = job_id
+        self.operation = operation
+        self.attempt = attempt
+        self.attempts_max = attempts_max
+        self.deadline = datetime.fromtimestamp(deadline, UTC)
+        self.headers = headers
+        self.principal: str | None = None
+        self.thread: asyncio.Future[Any] | None = None  # of a plain handler (set by eitherway)
+        self._enqueue = enqueue
+        self._canceled = False
+        self._progress: dict[str, Any] | None = None
+
+    @property
+    def canceled(self) -> bool:
+        """Whether nobody waits for this attempt any more: a plain `def` handler should stop."""
+        return self._canceled
+
+    def cancel(self) -> None:
+        """Tell the handler that its attempt is over (called by eitherway)."""
+        self._canceled = True
+
+    def progress(self, fraction: float, note: str | None = None) -> None:
+        """Tell watchers how far the job is, from 0 to 1; recorded within a second. Thread-safe."""
+        if not 0 <= fraction <= 1:
+            raise ValueError("progress is a fraction from 0 to 1")
+        self._progress = {"fraction": fraction, "note": note}
+
+    def take_progress(self) -> dict[str, Any] | None:
+        """The progress told since the last call (called by eitherway)."""
+        progress, self._progress = self._progress, None
+        return progress
+
+    @overload
+    def enqueue(
+        self,
+        handler: Callable[Concatenate[Context, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self, handler: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self, handler: Callable[Concatenate[Context, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]: ...
+
+    def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Enqueue another operation, if and only if this attempt commits.
+
+        Returns at once (`await` is allowed and does nothing more); the job has its id already.
+        """
+        return self._enqueue(handler, *args, **kwargs)

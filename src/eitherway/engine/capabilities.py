@@ -1,0 +1,23 @@
+"""What an engine can do, as numbers; the core emulates what it safely can and refuses the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Durability = Literal["memory", "fsync", "replicated"]
+"""What survives: nothing but this process; a power cut; the loss of a machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """One engine's limits. Checked when an app opens."""
+
+    durability: Durability  # of a job once `accept` returned
+    payload_bytes_max: int  # of one payload, and of one result
+    item_bytes_max: int  # of one table item
+    writes_per_commit_max: int  # table items and enqueued jobs of one attempt
+    commit_bytes_max: int  # of all of them together
+    delay_seconds_max: float  # how far ahead a job may be due
+    promotes_running: bool  # whether a running call can become a job
+    shared: bool  # whether another process can open the same engine

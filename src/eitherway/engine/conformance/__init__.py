@@ -1,0 +1,90 @@
+"""The conformance kit: what every engine must pass.
+
+An engine author writes one small test file (pytest with `asyncio_mode = "auto"`):
+
+    class Here(EngineHarness):
+        engine_class = MyEngine
+
+        @pytest.fixture
+        def url(self, tmp_path: Path) -> str:
+            return f"mine:///{tmp_path}/store"  # empty for each test
+
+    class TestMyEngine(EngineCases, Here): ...
+    class TestMyEngineShared(SharedCases, Here): ...   # where `capabilities.shared`
+    class TestMyEngineCrashes(CrashCases, Here): ...   # where `capabilities.shared`
+
+`EngineCases` are all cases for one engine on one store; the case classes are there one by one,
+too. The crash cases start processes that find the engine by its entry point, as users do.
+Nothing else of eitherway needs pytest.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(
+        f"{__name__}.{module}"
+        for module in (
+            "cases_accept",
+            "cases_crash",
+            "cases_events",
+            "cases_fence",
+            "cases_lease",
+            "cases_receive",
+            "cases_settle",
+            "cases_shared",
+            "cases_tables",
+            "harness",
+            "samples",
+        )
+    )
+)
+
+# After the call above, so that a failing case shows both sides.
+from .cases_accept import AcceptCases, OpenCases  # noqa: E402
+from .cases_crash import CrashCases  # noqa: E402
+from .cases_events import EventCases  # noqa: E402
+from .cases_fence import FenceCases  # noqa: E402
+from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
+from .cases_receive import ReadyCases, ReceiveCases  # noqa: E402
+from .cases_settle import SettleCases  # noqa: E402
+from .cases_shared import SharedCases  # noqa: E402
+from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402
+from .harness import EngineHarness  # noqa: E402
+
+__all__ = [
+    "AcceptCases",
+    "CheckCases",
+    "CrashCases",
+    "EngineCases",
+    "EngineHarness",
+    "EnqueueCases",
+    "EventCases",
+    "ExtendCases",
+    "FenceCases",
+    "ItemCases",
+    "OpenCases",
+    "OverdueCases",
+    "PurgeCases",
+    "ReadyCases",
+    "ReceiveCases",
+    "SettleCases",
+    "SharedCases",
+]
+
+
+class EngineCases(
+    OpenCases,
+    AcceptCases,
+    ReadyCases,
+    ReceiveCases,
+    ExtendCases,
+    OverdueCases,
+    PurgeCases,
+    SettleCases,
+    FenceCases,
+    ItemCases,
+    CheckCases,
+    EnqueueCases,
+    EventCases,
+):
+    """All cases of one engine on one store."""

@@ -1,0 +1,165 @@
+"""Events: the facts of jobs, in the order of their commits."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+from ...job import JobState, check_transition
+from ..contract import Engine, Event, Extension, Work
+from ..virtual_clock import VirtualClock
+from .harness import EngineHarness, cancel, soon, while_waiting
+from .samples import START, a_job, an_end, get_one, job_id, settle, take, take_new, take_one
+
+
+async def everything(engine: Engine, cursor: str) -> list[Event]:
+    """All events after a cursor, page by page."""
+    found: list[Event] = []
+    while (page := await engine.events(cursor, 0)).events:
+        found += page.events
+        cursor = page.cursor
+    return found
+
+
+class EventCases(EngineHarness):
+    """What `events` promises."""
+
+    async def test_now_has_no_events(self, engine: Engine) -> None:
+        """Without a cursor one gets that of now, at once, and nothing of the past."""
+        await take_new(engine)
+        page = await soon(engine.events(None, 3600))
+        assert not page.events
+        assert not (await engine.events(page.cursor, 0)).events
+
+    async def test_a_life_is_told_in_order(self, engine: Engine, clock: VirtualClock) -> None:
+        """Each state that a record went through, with its revision and its time."""
+        cursor = (await engine.events(None, 0)).cursor
+        await engine.accept([a_job()])
+        records = [await get_one(engine)]
+        await clock.advance(1)
+        held = await take_one(engine)
+        records.append(held.job)
+        await settle(engine, an_end(held, JobState.RETRYING, START + 2, due=START + 2))
+        records.append(await get_one(engine))
+        await clock.advance(1)
+        held = await take_one(engine)
+        records.append(held.job)
+        await settle(engine, an_end(held, JobState.SUCCEEDED, START + 2))
+        records.append(await get_one(engine))
+
+        told = await everything(engine, cursor)
+
+        assert [(each.state, each.sequence, each.at) for each in told] == [
+            (record.state, record.revision, record.updated) for record in records
+        ]
+        assert {each.job_id for each in told} == {job_id(1)}
+
+    async def test_a_scheduled_life_is_legal(self, engine: Engine, clock: VirtualClock) -> None:
+        """From one event to the next there is a transition, for a job that fell due as well."""
+        cursor = (await engine.events(None, 0)).cursor
+        await engine.accept([a_job(due=START + 5)])
+        await clock.advance(5)
+        await settle(engine, an_end(await take_one(engine), JobState.SUCCEEDED, START + 5))
+        told = await everything(engine, cursor)
+        assert (told[0].state, told[-1].state) == (JobState.SCHEDULED, JobState.SUCCEEDED)
+        for earlier, later in pairwise(told):
+            check_transition(earlier.state, later.state)
+            assert later.sequence > earlier.sequence
+
+    async def test_an_enqueued_job_has_events(self, engine: Engine) -> None:
+        """A job that an attempt enqueued is told of like any other."""
+        cursor = (await engine.events(None, 0)).cursor
+        await settle(engine, None, Work(jobs=[a_job(1), a_job(2, due=START + 9)]))
+        told = {each.job_id: each.state for each in await everything(engine, cursor)}
+        assert told == {job_id(1): JobState.QUEUED, job_id(2): JobState.SCHEDULED}
+
+    async def test_what_changed_nothing_tells_nothing(self, engine: Engine) -> None:
+        """Neither an id accepted before, nor a lost settlement, nor a plain extension is news."""
+        held = await take_new(engine)
+        cursor = (await engine.events(None, 0)).cursor
+        await engine.accept([a_job()])
+        await engine.extend([Extension(lease=held.lease, lease_seconds=30)])
+        assert not await everything(engine, cursor)
+        await settle(engine, an_end(held, JobState.SUCCEEDED, START))
+        await settle(engine, an_end(held, JobState.FAILED, START))
+        assert [each.state for each in await everything(engine, cursor)] == [JobState.SUCCEEDED]
+
+    async def test_every_cursor_goes_on(self, engine: Engine) -> None:
+        """From the cursor of any page on comes the rest, without a gap and without repetition."""
+        cursor = (await engine.events(None, 0)).cursor
+        cursors = [cursor]
+        seen: list[Event] = []
+        for number in range(1, 6):
+            await engine.accept([a_job(number)])
+            page = await engine.events(cursor, 0)
+            cursor = page.cursor
+            cursors.append(cursor)
+            seen += page.events
+        assert [each.job_id for each in seen] == [job_id(number) for number in range(1, 6)]
+        for place, earlier in enumerate(cursors):
+            assert await everything(engine, earlier) == seen[place:]
+
+    async def test_many_jobs_are_told_whole(self, engine: Engine) -> None:
+        """However many and however concurrent: each job's events are all there, in order."""
+        cursor = (await engine.events(None, 0)).cursor
+        batches = [[a_job(n * 40 + m) for m in range(40)] for n in range(5)]
+        await asyncio.gather(*(engine.accept(batch) for batch in batches))
+
+        async def work() -> None:
+            while held := await take(engine, 7):
+                for each in held:
+                    await settle(engine, an_end(each, JobState.SUCCEEDED, START))
+
+        await asyncio.gather(*(work() for _ in range(4)))
+        lives: dict[str, list[Event]] = {}
+        for each in await everything(engine, cursor):
+            lives.setdefault(each.job_id, []).append(each)
+
+        assert len(lives) == 200
+        states = [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+        for life in lives.values():
+            assert [each.state for each in life] == states
+            assert life == sorted(life, key=lambda each: each.sequence)
+
+    async def test_an_event_wakes(self, engine: Engine, clock: VirtualClock) -> None:
+        """Whoever waits for events gets the next one without time passing."""
+        cursor = (await engine.events(None, 0)).cursor
+        waiting = await while_waiting(clock, engine.events(cursor, 3600))
+        await engine.accept([a_job()])
+        assert [each.job_id for each in (await soon(waiting)).events] == [job_id(1)]
+
+    async def test_no_event_in_time(self, engine: Engine, clock: VirtualClock) -> None:
+        """The wait ends when it was to end, and its cursor misses nothing."""
+        cursor = (await engine.events(None, 0)).cursor
+        waiting = await while_waiting(clock, engine.events(cursor, 8))
+        await clock.advance(7.5)
+        assert not waiting.done()
+        await clock.advance(0.5)
+        page = await soon(waiting)
+        assert not page.events
+        await engine.accept([a_job()])
+        assert [each.job_id for each in await everything(engine, page.cursor)] == [job_id(1)]
+
+    async def test_no_event_falls_between_check_and_wait(self, engine: Engine) -> None:
+        """However a commit and a wait interleave, the wait sees the event."""
+        for turns in range(60):
+            cursor = (await engine.events(None, 0)).cursor
+            waiting = asyncio.ensure_future(engine.events(cursor, 3600))
+            for _ in range(turns % 20):
+                await asyncio.sleep(0)
+            await engine.accept([a_job(turns)])
+            assert [each.job_id for each in (await soon(waiting)).events] == [job_id(turns)]
+
+    async def test_a_canceled_wait_keeps_no_event(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """A wait that is cancelled, also while an event arrives, keeps it from nobody."""
+        cursor = (await engine.events(None, 0)).cursor
+        canceled = await while_waiting(clock, engine.events(cursor, 3600))
+        kept = asyncio.ensure_future(engine.events(cursor, 3600))
+        accepting = asyncio.ensure_future(engine.accept([a_job()]))
+        await asyncio.sleep(0)
+        await cancel(canceled)
+        await accepting
+        assert [each.job_id for each in (await soon(kept)).events] == [job_id(1)]
+        assert [each.job_id for each in await everything(engine, cursor)] == [job_id(1)]

@@ -1,0 +1,1 @@
+"""The embedded engine: records, messages, items and events in one SQLite file."""

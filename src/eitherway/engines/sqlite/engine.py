@@ -1,0 +1,228 @@
+"""The embedded engine's face; the work is in the modules beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ...clock import Clock, SystemClock
+from ...engine.capabilities import Capabilities
+from ...engine.contract import (
+    Delivery,
+    Demand,
+    Engine,
+    EventPage,
+    Extension,
+    Item,
+    ItemKey,
+    NewJob,
+    Overdue,
+    Settled,
+    Settlement,
+    Step,
+)
+from ...errors import EngineError
+from ...ids import Randomness
+from ...job import JobRecord
+from . import events, items, jobs
+from .files import path_of
+from .reader import Reader
+from .settle import settle
+from .store import FileStore, MemoryStore
+from .transaction import Handler
+from .wake import Topic, Wake
+from .writer import Writer
+
+_HANDLERS: Mapping[str, Handler] = {
+    "accept": jobs.accept,
+    "receive": jobs.receive,
+    "extend": jobs.extend,
+    "settle": settle,
+    "overdue": jobs.overdue,
+    "purge": jobs.purge,
+}
+_YEAR_SECONDS = 365 * 24 * 3600
+
+
+class SqliteEngine(Engine):
+    """Keeps everything in one SQLite file, or in memory when there is no path."""
+
+    STEPS: ClassVar[Sequence[str]] = (
+        "accept.begun",  # the transaction is open
+        "accept.written",  # not committed
+        "accept.committed",  # nobody told
+        "accept.woken",  # other processes woken, the caller not told
+        "settle.begun",
+        "settle.items",  # items and enqueued jobs written, the record not yet
+        "settle.written",
+        "settle.committed",
+        "settle.woken",
+    )
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        randomness: Randomness | None = None,
+        at_step: Step = lambda _: None,
+    ) -> None:
+        self._path = path
+        self._clock = clock or SystemClock()
+        self._at_step = at_step
+        self._changing = asyncio.Lock()  # held while it opens or closes
+        self._writer: Writer | None = None
+        self._reader: Reader | None = None
+        self._wake: Wake | None = None
+        # The newest version that receivers here asked for. `ready` does not report jobs above
+        # it: an old worker in the middle of a deploy would be called for them again and again.
+        self._version_max: dict[str, int] = {}
+
+    @classmethod
+    def from_url(
+        cls, url: str, *, clock: Clock, randomness: Randomness, at_step: Step = lambda _: None
+    ) -> SqliteEngine:
+        """The engine of a file or, with `sqlite://:memory:`, of none."""
+        return cls(path_of(url), clock=clock, randomness=randomness, at_step=at_step)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """SQLite's limits, or rather those that every engine can hold."""
+        return Capabilities(
+            durability="memory" if self._path is None else "fsync",
+            payload_bytes_max=256 * 1024,
+            item_bytes_max=400_000,
+            writes_per_commit_max=100,
+            commit_bytes_max=4 * 1024 * 1024,
+            delay_seconds_max=10 * _YEAR_SECONDS,
+            promotes_running=True,
+            shared=self._path is not None,
+        )
+
+    async def open(self) -> None:
+        """Open the file, made and brought up to date as needed."""
+        async with self._changing:
+            if self._writer is not None:
+                return
+            store = MemoryStore() if self._path is None else FileStore(self._path)
+            directory = None if self._path is None else Path(f"{self._path}-wake")
+            wake = Wake(directory, self._clock)
+            writer = Writer(
+                store,
+                _HANDLERS,
+                stepped={step.partition(".")[0] for step in self.STEPS},
+                clock=self._clock,
+                wake=wake,
+                at_step=self._at_step,
+            )
+            await writer.open()
+            try:
+                self._reader = Reader(store)
+            except BaseException:
+                await writer.close()
+                raise
+            self._writer, self._wake = writer, wake
+
+    async def close(self) -> None:
+        """Finish what was submitted, and close the file."""
+        async with self._changing:
+            writer, reader, wake = self._writer, self._reader, self._wake
+            self._writer = self._reader = self._wake = None
+            if writer is None or reader is None or wake is None:
+                return
+            wake.close()
+            # The last connection to go checkpoints the file: better the writer thread's.
+            reader.close()
+            await writer.close()
+
+    async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
+        new: list[bool] = await self._submit("accept", jobs)
+        return new
+
+    async def ready(
+        self, operations: Sequence[str], wait_seconds: float, *, alone: bool = False
+    ) -> Sequence[str]:
+        reader, wake = self._opened()
+        wake.listen(Topic.WORK)
+        until = self._clock.now() + wait_seconds
+        while True:
+            now = self._clock.now()
+            found, due = self._look(reader, operations, alone, now)
+            if found or now >= until:
+                return found
+            await wake.wait(Topic.WORK, min(until, due) - now)
+            if self._reader is not reader:  # closed meanwhile
+                return ()
+
+    async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
+        for demand in demands:
+            known = self._version_max.get(demand.operation, demand.version_max)
+            self._version_max[demand.operation] = max(known, demand.version_max)
+        deliveries: list[Delivery] = await self._submit("receive", demands)
+        return deliveries
+
+    async def extend(self, extensions: Sequence[Extension]) -> Sequence[bool]:
+        held: list[bool] = await self._submit("extend", extensions)
+        return held
+
+    async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        settled: list[Settled] = await self._submit("settle", settlements)
+        return settled
+
+    async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
+        taken: list[Overdue] = await self._submit("overdue", (count, lease_seconds))
+        return taken
+
+    async def purge(self, count: int) -> int:
+        purged: int = await self._submit("purge", count)
+        return purged
+
+    async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:
+        reader, _ = self._opened()
+        return jobs.get(reader, ids, self._clock.now())
+
+    async def read(self, keys: Sequence[ItemKey]) -> Sequence[Item]:
+        reader, _ = self._opened()
+        return items.read(reader, keys)
+
+    async def events(self, after: str | None, wait_seconds: float) -> EventPage:
+        reader, wake = self._opened()
+        wake.listen(Topic.EVENTS)
+        if after is None:
+            return events.now_page(reader)
+        until = self._clock.now() + wait_seconds
+        while True:
+            page = events.page_after(reader, after)
+            left = until - self._clock.now()
+            if page.events or left <= 0:
+                return page
+            await wake.wait(Topic.EVENTS, left)
+            if self._reader is not reader:  # closed meanwhile
+                return page
+
+    def _submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
+        if self._writer is None:
+            raise EngineError("the engine is not open")
+        return self._writer.submit(name, arguments)
+
+    def _opened(self) -> tuple[Reader, Wake]:
+        if self._reader is None or self._wake is None:
+            raise EngineError("the engine is not open")
+        return self._reader, self._wake
+
+    def _look(
+        self, reader: Reader, operations: Sequence[str], alone: bool, now: float
+    ) -> tuple[list[str], float]:
+        """Of what something may be received now, and when the next job falls due."""
+        found, next_due = [], math.inf
+        for operation in operations:
+            version_max = self._version_max.get(operation)
+            due = jobs.earliest(reader, operation, version_max=version_max, alone=alone)
+            if due is not None and due <= now:
+                found.append(operation)
+            elif due is not None:
+                next_due = min(next_due, due)
+        return found, next_due

@@ -1,0 +1,202 @@
+"""Accepting, leasing and purging jobs. (Settling: `settle.py`.)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...engine.contract import (
+    Delivery,
+    Demand,
+    Extension,
+    Lease,
+    Message,
+    NewJob,
+    Overdue,
+)
+from ...job import JobRecord, JobState
+from .reader import Reader
+from .rows import WIDTH, JobRow, to_record, to_text
+from .transaction import Transaction
+from .wake import Topic
+
+_PARKED_MAX = 1000  # jobs past their deadline that one receive sets aside
+
+
+def accept(tx: Transaction, calls: Sequence[Sequence[NewJob]]) -> list[list[bool]]:
+    """Store the jobs of every call; True where one is new."""
+    new = iter(insert(tx, [job for call in calls for job in call]))
+    return [[next(new) for _ in call] for call in calls]
+
+
+def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
+    """Store jobs with their messages; True where one is new, also within `jobs`."""
+    (first,) = tx.one("accept_next")
+    changed = tx.each("accept_job", [_columns(seq, job) for seq, job in enumerate(jobs, first)])
+    stored = set(range(first, first + len(jobs)))
+    if changed < len(jobs):
+        stored = {seq for (seq,) in tx.all("accept_stored", first=first)}
+    new = [(seq, job) for seq, job in enumerate(jobs, first) if seq in stored]
+    tx.each(
+        "accept_message",
+        [(seq, job.message.payload, job.message.params, job.message.headers) for seq, job in new],
+    )
+    for seq, job in new:
+        tx.add_event(seq, 1, _first_state(job), job.created)
+    if new:
+        tx.topics.add(Topic.WORK)
+    return [seq in stored for seq in range(first, first + len(jobs))]
+
+
+def receive(tx: Transaction, calls: Sequence[Sequence[Demand]]) -> list[list[Delivery]]:
+    """Lease due jobs to workers, as many as each demand asks for."""
+    return [[found for demand in call for found in _receive(tx, demand)] for call in calls]
+
+
+def extend(tx: Transaction, calls: Sequence[Sequence[Extension]]) -> list[list[bool]]:
+    """Hold leases longer; False where one is lost."""
+    return [[_extend(tx, extension) for extension in call] for call in calls]
+
+
+def overdue(tx: Transaction, calls: Sequence[tuple[int, float]]) -> list[list[Overdue]]:
+    """Take over jobs whose lease lapsed, then those whose deadline passed as they waited."""
+    return [_overdue(tx, count, lease_seconds) for count, lease_seconds in calls]
+
+
+def purge(tx: Transaction, calls: Sequence[int]) -> list[int]:
+    """Delete records past their retention, with all that belongs to them."""
+    purged = []
+    for count in calls:
+        seqs = tx.all("purgeable", now=tx.now, count=count)
+        for query in ("purge_event", "purge_message", "purge_job"):
+            tx.each(query, seqs)
+        purged.append(len(seqs))
+    return purged
+
+
+def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None]:
+    """The records as they are, None where there is none."""
+    found = [reader.all("job", id=job_id) for job_id in ids]
+    return [to_record(JobRow._make(rows[0]), now) if rows else None for rows in found]
+
+
+def earliest(
+    reader: Reader, operation: str, *, version_max: int | None, alone: bool
+) -> float | None:
+    """When the first of an operation's waiting jobs may be received; None if none waits."""
+    where = {"operation": operation, "suspect": alone}
+    versions = reader.all("versions", version_max=_any(version_max), **where)
+    firsts = [reader.all("earliest", version=version, **where) for (version,) in versions]
+    return min((rows[0][0] for rows in firsts if rows), default=None)
+
+
+def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
+    return (
+        seq,
+        job.id,
+        job.operation,
+        job.version,
+        _first_state(job),
+        job.created,
+        job.created,
+        job.deadline,
+        job.due,
+        job.due,
+        job.attempts_max,
+    )
+
+
+def _first_state(job: NewJob) -> str:
+    return str(JobState.SCHEDULED if job.due > job.created else JobState.QUEUED)
+
+
+def _any(version_max: int | None) -> int:
+    return (1 << 63) - 1 if version_max is None else version_max
+
+
+def _receive(tx: Transaction, demand: Demand) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    parked = 0
+    while len(deliveries) < demand.count and parked < _PARKED_MAX:
+        found = _receivable(tx, demand, demand.count - len(deliveries))
+        alive = [(row, message) for row, message in found if row.deadline > tx.now]
+        late = [row for row, _ in found if row.deadline <= tx.now]
+        deliveries += _lease(tx, demand, alive)
+        # So that the next receive does not come across it again; `overdue` finds it at once.
+        tx.each("park", [(tx.now, row.seq) for row in late])
+        parked += len(late)
+        if not late:
+            break
+    return deliveries
+
+
+def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRow, Message]]:
+    """The first due jobs. Version by version, so that too new ones are not even passed over."""
+    where = {"operation": demand.operation, "suspect": demand.alone}
+    found: list[tuple[JobRow, Message]] = []
+    for (version,) in tx.all("versions", version_max=demand.version_max, **where):
+        for row in tx.all("receivable", version=version, now=tx.now, count=count, **where):
+            payload, params, headers = row[WIDTH:]
+            message = Message(payload=payload, params=params, headers=headers)
+            found.append((JobRow._make(row[:WIDTH]), message))
+    found.sort(key=lambda pair: (pair[0].due, pair[0].seq))
+    return found[:count]
+
+
+def _lease(
+    tx: Transaction, demand: Demand, found: Sequence[tuple[JobRow, Message]]
+) -> list[Delivery]:
+    until = tx.now + demand.lease_seconds
+    rows, deliveries = [], []
+    for row, message in found:
+        revision = row.revision
+        if row.state == JobState.SCHEDULED:  # no transition leads from there to running
+            revision += 1
+            tx.add_event(row.seq, revision, JobState.QUEUED, tx.now)
+        leased = row._replace(
+            state=JobState.RUNNING,
+            revision=revision + 1,
+            updated=tx.now,
+            started=tx.now if row.started is None else row.started,
+            attempt=row.attempt + 1,
+            starts=row.starts + 1,
+            token=row.token + 1,
+            attempt_started=tx.now,
+        )
+        tx.add_event(row.seq, leased.revision, JobState.RUNNING, tx.now)
+        rows.append(
+            (leased.revision, tx.now, leased.started, demand.alone, leased.token, until, tx.now)
+            + (row.seq,)
+        )
+        lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
+        deliveries.append(Delivery(lease=lease, job=to_record(leased, tx.now), message=message))
+    tx.each("receive", rows)
+    return deliveries
+
+
+def _extend(tx: Transaction, extension: Extension) -> bool:
+    lease = extension.lease
+    held = tx.one("held", id=lease.job_id, token=lease.token)
+    if held is None:
+        return False
+    seq, state, revision = held
+    tx.one("extend", seq=seq, lease_until=tx.now + extension.lease_seconds)
+    if extension.progress is not None:
+        progress = to_text(extension.progress)
+        tx.one("progress", seq=seq, progress=progress, revision=revision + 1, now=tx.now)
+        tx.add_event(seq, revision + 1, state, tx.now)
+    return True
+
+
+def _overdue(tx: Transaction, count: int, lease_seconds: float) -> list[Overdue]:
+    found = tx.all("lapsed", now=tx.now, count=count)
+    found += tx.all("expired", now=tx.now, count=count - len(found))
+    rows = [JobRow._make(row) for row in found]
+    tx.each("take_over", [(tx.now + lease_seconds, row.seq) for row in rows])
+    return [
+        Overdue(
+            lease=Lease(job_id=row.id, token=row.token + 1, alone=False),
+            job=to_record(row, tx.now),
+            lost_alone=bool(row.alone),
+        )
+        for row in rows
+    ]

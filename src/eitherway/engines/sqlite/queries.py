@@ -1,0 +1,24 @@
+"""Loads `queries.sql`: each statement by its name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from .rows import JobRow
+
+_NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
+
+
+def load_queries(text: str) -> Mapping[str, str]:
+    """The statements of a query file by name, `{job}` filled in."""
+    columns = ", ".join(f"job.{name}" for name in JobRow._fields)
+    _, *parts = _NAME.split(text)
+    return {
+        name: body.strip().replace("{job}", columns)
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
+QUERIES = load_queries(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))

@@ -1,0 +1,135 @@
+-- Every statement of the engine, named; `queries.py` loads them. `{job}` stands for the columns
+-- of `rows.JobRow`. `?` where executemany fills it in, `:name` elsewhere.
+
+-- :name accept_next
+-- The seq of the next job; the transaction holds the write lock, so nobody else takes it.
+SELECT coalesce(max(seq), 0) + 1 FROM job
+
+-- :name accept_job
+-- Store a job, unless its id was accepted before.
+INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
+                 ready_at, attempts_max)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+
+-- :name accept_stored
+-- Which of the jobs from `first` on were new.
+SELECT seq FROM job WHERE seq >= :first
+
+-- :name accept_message
+-- Store a new job's message.
+INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
+
+-- :name event
+-- Say what became of a job.
+INSERT INTO event (job_seq, revision, state, at) VALUES (?, ?, ?, ?)
+
+-- :name versions
+-- The versions among an operation's waiting jobs, one index seek each however many wait.
+WITH RECURSIVE found (version) AS (
+    SELECT min(version) FROM job
+    WHERE operation = :operation AND suspect = :suspect AND ready_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(version) FROM job
+            WHERE operation = :operation AND suspect = :suspect AND ready_at IS NOT NULL
+            AND version > found.version)
+    FROM found WHERE found.version IS NOT NULL
+)
+SELECT version FROM found WHERE version <= :version_max
+
+-- :name earliest
+-- When the first waiting job of a version may be received.
+SELECT ready_at FROM job
+WHERE operation = :operation AND suspect = :suspect AND version = :version
+AND ready_at IS NOT NULL AND attempt < attempts_max
+ORDER BY ready_at, seq LIMIT 1
+
+-- :name receivable
+-- The first due jobs of a version, in order, with their messages.
+SELECT {job}, payload, params, headers FROM job JOIN message USING (seq)
+WHERE operation = :operation AND suspect = :suspect AND version = :version
+AND ready_at <= :now AND attempt < attempts_max
+ORDER BY ready_at, seq LIMIT :count
+
+-- :name park
+-- Set a waiting job past its deadline aside: a lease that nobody holds and that has lapsed.
+UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
+
+-- :name receive
+-- Lease a job to a worker, its attempt counted and started.
+UPDATE job SET state = 'running', revision = ?, updated = ?, started = ?, ready_at = NULL,
+    attempt = attempt + 1, starts = starts + 1, alone = ?, token = ?, lease_until = ?,
+    attempt_started = ?
+WHERE seq = ?
+
+-- :name job
+-- A record by id.
+SELECT {job} FROM job WHERE id = :id
+
+-- :name held
+-- What an extension needs of a job whose lease still holds.
+SELECT seq, state, revision FROM job WHERE id = :id AND token = :token AND lease_until IS NOT NULL
+
+-- :name extend
+-- Hold a lease longer.
+UPDATE job SET lease_until = :lease_until WHERE seq = :seq
+
+-- :name progress
+-- Record a running job's progress.
+UPDATE job SET progress = :progress, revision = :revision, updated = :now WHERE seq = :seq
+
+-- :name settle
+-- End a hold on a job: where it goes, and what its record says from then on.
+UPDATE job SET state = ?, revision = ?, updated = ?, finished = ?, expires = ?, due = ?,
+    ready_at = ?, attempt = ?, starts = ?, attempts = ?, suspect = ?, alone = 0,
+    lease_until = NULL, attempt_started = NULL, answer_status = ?, answer_type = ?,
+    answer_body = ?, error = ?, kind = ?
+WHERE seq = ?
+
+-- :name lapsed
+-- Jobs whose lease is over.
+SELECT {job} FROM job WHERE lease_until <= :now ORDER BY lease_until LIMIT :count
+
+-- :name expired
+-- Waiting jobs past their deadline.
+SELECT {job} FROM job WHERE ready_at IS NOT NULL AND deadline <= :now
+ORDER BY deadline LIMIT :count
+
+-- :name take_over
+-- Lease a job to a reaper; all else stays as it is, `alone` of the lost lease too.
+UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
+
+-- :name purgeable
+-- Records past their retention.
+SELECT seq FROM job WHERE expires <= :now ORDER BY expires LIMIT :count
+
+-- :name purge_event
+-- Delete a job's events.
+DELETE FROM event WHERE job_seq = ?
+
+-- :name purge_message
+-- Delete a job's message.
+DELETE FROM message WHERE seq = ?
+
+-- :name purge_job
+-- Delete a job.
+DELETE FROM job WHERE seq = ?
+
+-- :name item
+-- An item, or what a deleted one left.
+SELECT version, value FROM item WHERE tbl = :table AND key = :key
+
+-- :name write_item
+-- Put an item, or leave the mark of a deleted one.
+INSERT INTO item (tbl, key, version, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (tbl, key) DO UPDATE SET version = excluded.version, value = excluded.value
+
+-- :name events_now
+-- The cursor of now.
+SELECT coalesce(max(seq), 0) FROM event
+
+-- :name events
+-- A page of events after a cursor, in the order of their commits.
+SELECT event.seq, job.id, event.revision, event.state, event.at
+FROM event CROSS JOIN job ON job.seq = event.job_seq
+WHERE event.seq > :after ORDER BY event.seq LIMIT :count

@@ -1,0 +1,32 @@
+"""Queries on the event loop's own thread: a look-up takes microseconds, a thread hop more."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from .queries import QUERIES
+from .store import Store, engine_error
+
+
+class Reader:
+    """What has been committed, as it is now."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        try:
+            self._connection = store.connect()
+        except (sqlite3.Error, OSError) as error:
+            raise engine_error(error) from error
+
+    def all(self, query: str, **values: Any) -> list[Any]:
+        """Every row that the named query finds."""
+        try:
+            with self._store.reading():
+                return self._connection.execute(QUERIES[query], values).fetchall()
+        except sqlite3.Error as error:
+            raise engine_error(error) from error
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._store.disconnect(self._connection)

@@ -1,0 +1,114 @@
+"""Between a row of `job` and its `JobRecord`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pydantic_core import from_json, to_json
+
+from ...job import ATTEMPTS_KEPT, WAITING, Attempt, FailureKind, JobRecord, JobState, Outcome
+from ...problem import Answer
+
+
+class JobRow(NamedTuple):
+    """A row of `job`, as selected by `{job}`."""
+
+    seq: int
+    id: str
+    operation: str
+    version: int
+    state: str
+    revision: int
+    created: float
+    updated: float
+    started: float | None
+    finished: float | None
+    expires: float | None
+    deadline: float
+    due: float | None
+    attempt: int
+    attempts_max: int
+    starts: int
+    suspect: int
+    alone: int
+    token: int
+    lease_until: float | None
+    attempt_started: float | None
+    kind: str | None
+    progress: str | None
+    error: str | None
+    answer_status: int | None
+    answer_type: str | None
+    attempts: str
+    answer_body: bytes | None
+
+
+WIDTH = len(JobRow._fields)
+
+
+def to_record(row: JobRow, now: float) -> JobRecord:
+    """The record that a row makes at `now`: a scheduled job that fell due reads as queued."""
+    state = JobState(row.state)
+    if state is JobState.SCHEDULED and row.due is not None and row.due <= now:
+        state = JobState.QUEUED
+    return JobRecord(
+        id=row.id,
+        operation=row.operation,
+        version=row.version,
+        state=state,
+        revision=row.revision,
+        created=row.created,
+        updated=row.updated,
+        started=row.started,
+        finished=row.finished,
+        expires=row.expires,
+        deadline=row.deadline,
+        due=row.due if state in WAITING else None,
+        attempt=row.attempt,
+        attempts_max=row.attempts_max,
+        starts=row.starts,
+        attempts=_attempts(row, state),
+        suspect=bool(row.suspect),
+        progress=_parse(row.progress),
+        answer=_answer(row),
+        error=_parse(row.error),
+        kind=None if row.kind is None else FailureKind(row.kind),
+    )
+
+
+def append_attempts(stored: str, ended: Sequence[Attempt]) -> str:
+    """The `attempts` column once these have ended too; the last `ATTEMPTS_KEPT` of them."""
+    if not ended:
+        return stored
+    earlier = [] if stored == "[]" else from_json(stored)
+    return to_json([*earlier, *ended][-ATTEMPTS_KEPT:]).decode()
+
+
+def to_text(value: Any) -> str | None:
+    """The JSON text of a mapping, for a column; None stays None."""
+    return None if value is None else to_json(value).decode()
+
+
+def _attempts(row: JobRow, state: JobState) -> tuple[Attempt, ...]:
+    ended = () if row.attempts == "[]" else tuple(map(_attempt, from_json(row.attempts)))
+    if state is not JobState.RUNNING or row.attempt_started is None:
+        return ended
+    # The running attempt is in no column: a claim would have to rewrite the list.
+    running = Attempt(number=row.starts, started=row.attempt_started)
+    return (*ended, running)[-ATTEMPTS_KEPT:]
+
+
+def _attempt(values: dict[str, Any]) -> Attempt:
+    outcome = values["outcome"]
+    return Attempt(**{**values, "outcome": None if outcome is None else Outcome(outcome)})
+
+
+def _answer(row: JobRow) -> Answer | None:
+    if row.answer_status is None:
+        return None
+    return Answer(row.answer_status, row.answer_type or "", row.answer_body or b"")
+
+
+def _parse(text: str | None) -> Any:
+    return None if text is None else from_json(text)

@@ -1,0 +1,111 @@
+"""Settling: an attempt's items, enqueued jobs and record, together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...engine.contract import Finish, NewJob, Settled, Settlement, SettleStatus
+from ...errors import TransitionError
+from ...job import WAITING, JobState, check_transition
+from .items import Items
+from .jobs import insert
+from .rows import JobRow, append_attempts, to_text
+from .transaction import Transaction
+from .wake import Topic
+
+_DONE = Settled(status=SettleStatus.DONE)
+_LEASE_LOST = Settled(status=SettleStatus.LEASE_LOST)
+
+
+def settle(
+    tx: Transaction, calls: Sequence[Sequence[Settlement]]
+) -> list[list[Settled] | TransitionError]:
+    """Commit attempts, each by itself. A call that asks for an illegal transition fails whole."""
+    group = _Group(tx)
+    results: list[list[Settled] | TransitionError] = []
+    for call in calls:
+        try:
+            rows = [group.held(settlement.finish) for settlement in call]
+        except TransitionError as error:
+            results.append(error)
+        else:
+            pairs = zip(call, rows, strict=True)
+            results.append([group.decide(settlement, row) for settlement, row in pairs])
+    group.write()
+    return results
+
+
+class _Group:
+    """The settlements of one transaction: decided one after the other, written together."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._items = Items(tx)
+        self._jobs: list[NewJob] = []
+        self._records: list[tuple[Any, ...]] = []
+        self._ended: set[int] = set()
+
+    def held(self, finish: Finish | None) -> JobRow | None:
+        """The job as long as its lease holds; `TransitionError` if it cannot go there."""
+        if finish is None:
+            return None
+        found = self._tx.one("job", id=finish.lease.job_id)
+        row = None if found is None else JobRow._make(found)
+        if row is None or row.token != finish.lease.token or row.lease_until is None:
+            return None
+        check_transition(JobState(row.state), finish.state)
+        return row
+
+    def decide(self, settlement: Settlement, row: JobRow | None) -> Settled:
+        """What becomes of a settlement, after those before it."""
+        finish, work = settlement.finish, settlement.work
+        if finish is not None and (row is None or row.seq in self._ended):
+            return _LEASE_LOST
+        conflicts = self._items.conflicts(work.checks)
+        if conflicts:
+            return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
+        self._items.apply(work.writes)
+        self._jobs += work.jobs
+        if finish is not None and row is not None:
+            self._finish(finish, row)
+        return _DONE
+
+    def write(self) -> None:
+        """Store what was decided."""
+        self._items.store()
+        if self._jobs:
+            insert(self._tx, self._jobs)
+        self._tx.at_step("settle.items")
+        self._tx.each("settle", self._records)
+
+    def _finish(self, finish: Finish, row: JobRow) -> None:
+        revision = row.revision + 1
+        waits = finish.state in WAITING
+        due = finish.at if waits and finish.due is None else finish.due
+        answer = finish.answer
+        self._ended.add(row.seq)
+        self._records.append(
+            (
+                finish.state,
+                revision,
+                finish.at,
+                finish.at if finish.state.done else None,
+                finish.expires,
+                due,
+                due if waits else None,
+                finish.attempt,
+                finish.starts,
+                append_attempts(row.attempts, finish.attempts),
+                finish.suspect,
+                answer and answer.status,
+                answer and answer.media_type,
+                answer and answer.body,
+                to_text(finish.error),
+                finish.kind,
+                row.seq,
+            )
+        )
+        self._tx.add_event(row.seq, revision, finish.state, finish.at)
+        if waits:
+            self._tx.topics.add(Topic.WORK)

@@ -1,0 +1,50 @@
+"""One group's transaction, as its handlers see it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...engine.contract import Step
+from .queries import QUERIES
+from .wake import Topic
+
+
+@dataclass(kw_only=True, slots=True)
+class Transaction:
+    """The open transaction: its cursor, its time, and what to tell when it has committed."""
+
+    cursor: sqlite3.Cursor
+    now: float
+    at_step: Step
+    topics: set[Topic] = field(default_factory=set)
+    events: list[tuple[int, int, str, float]] = field(default_factory=list)
+
+    def all(self, query: str, **values: Any) -> list[Any]:
+        """Every row that the named query finds."""
+        return self.cursor.execute(QUERIES[query], values).fetchall()
+
+    def one(self, query: str, **values: Any) -> Any:
+        """The first row that the named query finds, or None."""
+        return self.cursor.execute(QUERIES[query], values).fetchone()
+
+    def each(self, query: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run the named statement for each row; how many rows of the table changed."""
+        return self.cursor.executemany(QUERIES[query], rows).rowcount if rows else 0
+
+    def add_event(self, job_seq: int, revision: int, state: str, at: float) -> None:
+        """Say that the job has this state since `at`, under this revision."""
+        self.events.append((job_seq, revision, state, at))
+
+    def write_events(self) -> None:
+        """Store the events added so far."""
+        if self.events:
+            self.each("event", self.events)
+            self.events.clear()
+            self.topics.add(Topic.EVENTS)
+
+
+Handler = Callable[[Transaction, Sequence[Any]], list[Any]]
+"""Does the calls of one method, in order; an exception in place of a result is that call's own."""

@@ -1,0 +1,200 @@
+"""One thread that writes, and commits in groups: a hundred callers, one fsync.
+
+Whatever callers submit while a group commits makes the next group. Calls of one method are done
+together, so a hundred accepts become one statement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import signal
+import sqlite3
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ...clock import Clock
+from ...engine.contract import Step
+from ...errors import EngineError
+from .store import Store, engine_error
+from .transaction import Handler, Transaction
+from .wake import Topic, Wake
+
+GROUP_MAX = 1000
+"""Calls of one commit, so that what a crowd submits at once does not make one endless commit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One submitted call, and whom to tell."""
+
+    name: str
+    arguments: Any
+    future: asyncio.Future[Any]
+
+
+Told = list[tuple[asyncio.Future[Any], Any]]
+"""Futures and what they get: a result, or an exception to raise."""
+
+
+class Writer:
+    """Does submitted calls in transactions on a thread of its own, and survives their errors."""
+
+    def __init__(
+        self,
+        store: Store,
+        handlers: Mapping[str, Handler],
+        *,
+        stepped: Collection[str],
+        clock: Clock,
+        wake: Wake,
+        at_step: Step,
+    ) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._stepped = stepped  # the methods whose steps are told
+        self._clock = clock
+        self._wake = wake
+        self._at_step = at_step
+        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None  # the thread's own
+        self._loop = asyncio.get_running_loop()
+        self._opened = self._loop.create_future()
+        self._ended = self._loop.create_future()
+        self._closing = False
+
+    async def open(self) -> None:
+        """Start the thread; returns once the database is ready, or raises why it is not."""
+        threading.Thread(target=self._run, name="eitherway-sqlite", daemon=True).start()
+        await asyncio.shield(self._opened)
+
+    def submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
+        """Have a call done in the next group; its result comes once that has committed."""
+        if self._closing:
+            raise EngineError("the engine is closed")
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._calls.put(Call(name, arguments, future))
+        return future
+
+    async def close(self) -> None:
+        """Finish what was submitted, and end the thread."""
+        if not self._closing:
+            self._closing = True
+            self._calls.put(None)
+        await asyncio.shield(self._ended)
+
+    def _run(self) -> None:
+        # A FIFO whose reader has gone must be an error, whatever the program does with SIGPIPE.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+        try:
+            self._store.prepare()
+        except BaseException as error:
+            self._tell([(self._opened, error), (self._ended, None)])
+            return
+        self._tell([(self._opened, None)])
+        try:
+            while group := self._next_group():
+                self._do(group)
+        finally:
+            self._disconnect()
+            self._store.close()
+            self._tell([(self._ended, None)])
+
+    def _next_group(self) -> list[Call]:
+        """What is pending, at least one call; empty at the end."""
+        group: list[Call] = []
+        call = self._calls.get()
+        while call is not None:
+            group.append(call)
+            if len(group) == GROUP_MAX:
+                return group
+            try:
+                call = self._calls.get_nowait()
+            except queue.Empty:
+                return group
+        if group:
+            self._calls.put(None)  # the end comes after this group
+        return group
+
+    def _do(self, group: Sequence[Call]) -> None:
+        calls: dict[str, list[Call]] = {}
+        for call in group:
+            calls.setdefault(call.name, []).append(call)
+        try:
+            told, topics = self._transact(calls)
+        except (sqlite3.OperationalError, OSError) as error:
+            self._disconnect()  # a fresh one, in case this one is broken
+            self._tell([(call.future, engine_error(error)) for call in group])
+        except BaseException as error:
+            if len(group) == 1:
+                cause = engine_error(error) if isinstance(error, sqlite3.Error) else error
+                self._tell([(group[0].future, cause)])
+                return
+            for call in group:  # one caller's mistake is not the others': each on its own
+                self._do([call])
+        else:
+            self._publish(calls, told, topics)
+
+    def _transact(self, calls: Mapping[str, Sequence[Call]]) -> tuple[Told, set[Topic]]:
+        """Do the calls in one transaction: committed on return, rolled back if this raises."""
+        told: Told = []
+        with self._store.writing():
+            if self._connection is None:
+                self._connection = self._store.connect()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                with closing(self._connection.cursor()) as cursor:
+                    transaction = Transaction(
+                        cursor=cursor, now=self._clock.now(), at_step=self._at_step
+                    )
+                    for name, same in calls.items():
+                        self._step(name, "begun")
+                        results = self._handlers[name](transaction, [c.arguments for c in same])
+                        transaction.write_events()
+                        self._step(name, "written")
+                        told += zip((call.future for call in same), results, strict=True)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # an error may have ended the transaction already
+                    self._connection.execute("ROLLBACK")
+                raise
+        return told, transaction.topics
+
+    def _publish(self, calls: Collection[str], told: Told, topics: Collection[Topic]) -> None:
+        """Say that a group has committed."""
+        try:
+            for name in calls:
+                self._step(name, "committed")
+            self._wake.notify_peers(topics)
+            for name in calls:
+                self._step(name, "woken")
+        except BaseException as error:  # a test's, of its own step
+            told = [(future, error) for future, _ in told]
+        self._tell(told, topics)
+
+    def _step(self, name: str, step: str) -> None:
+        if name in self._stepped:
+            self._at_step(f"{name}.{step}")
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._store.disconnect(self._connection)
+            self._connection = None
+
+    def _tell(self, told: Told, topics: Collection[Topic] = ()) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._resolve, told, topics)
+
+    def _resolve(self, told: Told, topics: Collection[Topic]) -> None:
+        for future, result in told:
+            if future.done():  # its caller was cancelled
+                continue
+            if isinstance(result, BaseException):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        self._wake.signal(topics)

@@ -1,0 +1,68 @@
+"""The error tree: what can go wrong around your handlers.
+
+    EitherwayError
+    ├── ConfigurationError        the app, a setting or a URL is wrong; the text says what to do
+    ├── InvalidInputError         a payload does not fit the operation; `errors` lists where
+    │   └── MalformedInputError   a payload is not even JSON
+    ├── TransitionError           a job cannot go from one state to the other
+    ├── UnknownJobError           no job has this id
+    ├── JobFailedError            `Job.result()` of a job that failed; `problem` says why
+    └── EngineError               the engine could not do it; `retryable` says whether to try again
+        └── EngineUnavailableError  for now: disk full, locked, unreachable (retryable)
+
+The signals that a handler raises on purpose (`Reject`, `RetryLater`, ...) are not errors: see `signals`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class EitherwayError(Exception):
+    """Root of every error that eitherway raises."""
+
+
+class ConfigurationError(EitherwayError):
+    """The app, a setting or a URL is wrong; the message is one line that says what to do."""
+
+
+class InvalidInputError(EitherwayError):
+    """A payload does not fit its operation; `errors` holds `{"pointer", "detail"}` mappings."""
+
+    def __init__(self, detail: str, errors: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class MalformedInputError(InvalidInputError):
+    """A payload is not JSON at all."""
+
+
+class TransitionError(EitherwayError):
+    """A job was asked to go where its state does not lead."""
+
+
+class UnknownJobError(EitherwayError):
+    """No job has this id: it never existed, or its retention is over."""
+
+
+class JobFailedError(EitherwayError):
+    """The job failed; `problem` is its RFC 9457 problem, `kind` the cause."""
+
+    def __init__(self, problem: Mapping[str, Any], kind: str | None) -> None:
+        super().__init__(f"{kind}: {problem.get('detail') or problem.get('title')}")
+        self.problem = dict(problem)
+        self.kind = kind
+
+
+class EngineError(EitherwayError):
+    """The engine could not do it; trying again will not help."""
+
+    retryable = False
+
+
+class EngineUnavailableError(EngineError):
+    """The engine cannot do it now (disk full, store unreachable); nothing was stored."""
+
+    retryable = True

@@ -1,0 +1,207 @@
+"""THE path: validated arguments > middleware > handler > encoded answer, whichever the door.
+
+A direct call and a worker's attempt both end in `execute`; what they do with what `Ended` says
+(reply, or settle the job) is all that differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from .clock import Clock
+from .context import Context
+from .errors import EngineUnavailableError
+from .job import Outcome
+from .operation import Operation
+from .problem import Answer, Problem
+from .signals import Reject, RetryLater, Throttled
+from .table import UnitOfWork, current_unit
+
+logger = logging.getLogger("eitherway.execute")
+
+Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
+"""Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
+
+_TRACEBACK_CHARS_MAX = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How an attempt ended, before anything of it is committed."""
+
+    outcome: Outcome
+    answer: Answer | None = None  # of a success
+    problem: Problem | None = None  # of everything else
+    exception: str | None = None  # for operators
+    delay_seconds: float | None = None  # what the handler asked for
+    permanent: bool = False  # never to be retried
+
+
+class Executor:
+    """Runs handlers: coroutines on the loop, plain functions in threads."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        middleware: Sequence[Middleware],
+        threads_max: int,
+        result_bytes_max: int,
+    ) -> None:
+        self._clock = clock
+        self._middleware = tuple(middleware)
+        self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="handler")
+        self._result_bytes_max = result_bytes_max
+
+    def close(self) -> None:
+        """Start no more plain handlers; those that run are left to end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def execute(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        context: Context,
+        unit: UnitOfWork,
+        timeout_seconds: float,
+    ) -> Ended:
+        """Run the handler once, at most `timeout_seconds`, and say how it ended. Never raises,
+        but for a cancellation from outside (a drain, a lost lease)."""
+        attempt = _Attempt(self, operation, arguments, context)
+        token = current_unit.set(unit)
+        try:
+            value = await attempt.run(timeout_seconds)
+            return self._succeeded(operation, value)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not attempt.timed_out or (task is not None and task.cancelling()):
+                raise
+            return _timed_out(operation)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
+            return _meaning(operation, context, error)
+        finally:
+            current_unit.reset(token)
+
+    def _succeeded(self, operation: Operation, value: Any) -> Ended:
+        body = operation.binding.encode_result(value)
+        if len(body) > self._result_bytes_max:
+            raise ValueError(
+                f"the result has {len(body)} bytes, of {self._result_bytes_max} allowed"
+            )
+        answer = Answer(operation.status, "application/json", body)
+        return Ended(outcome=Outcome.SUCCEEDED, answer=answer)
+
+    async def call(self, attempt: _Attempt) -> Any:
+        """The handler within its middleware."""
+        proceed: Callable[[], Awaitable[Any]] = partial(self._call_handler, attempt)
+        for middleware in reversed(self._middleware):
+            proceed = partial(middleware, attempt.context, proceed)
+        return await proceed()
+
+    async def _call_handler(self, attempt: _Attempt) -> Any:
+        if attempt.operation.is_async:
+            return await attempt.operation.handler(**attempt.arguments)
+        loop = asyncio.get_running_loop()
+        function = partial(attempt.operation.handler, **attempt.arguments)
+        thread = loop.run_in_executor(self._threads, copy_context().run, function)
+        attempt.context.thread = thread
+        return await asyncio.shield(thread)
+
+    def call_later(
+        self, delay_seconds: float, callback: Callable[[], object]
+    ) -> Callable[[], None]:
+        """Set a timer; what is returned cancels it."""
+        return self._clock.call_later(delay_seconds, callback).cancel
+
+
+class _Attempt:
+    """One run of a handler, with its time limit."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        context: Context,
+    ) -> None:
+        self._executor = executor
+        self.operation = operation
+        self.context = context
+        name = operation.binding.context_name
+        self.arguments = arguments if name is None else {**arguments, name: context}
+        self.timed_out = False
+        self._task: asyncio.Task[Any] | None = None
+
+    async def run(self, timeout_seconds: float) -> Any:
+        self._task = asyncio.current_task()
+        cancel_timer = self._executor.call_later(timeout_seconds, self._time_out)
+        try:
+            return await self._executor.call(self)
+        except asyncio.CancelledError:
+            self.context.cancel()
+            raise
+        finally:
+            cancel_timer()
+            if self.timed_out and self._task is not None:
+                self._task.uncancel()
+
+    def _time_out(self) -> None:
+        self.timed_out = True
+        self.context.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _timed_out(operation: Operation) -> Ended:
+    detail = f"an attempt of {operation.name} may take {operation.timeout_seconds:g} s"
+    return Ended(outcome=Outcome.TIMED_OUT, problem=Problem.of("timed-out", detail))
+
+
+def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
+    """What an exception says: a signal, an HTTP answer, or a failure."""
+    if isinstance(error, Reject):
+        return _rejected(error.detail, error.status)
+    if isinstance(error, RetryLater):
+        problem = Problem.of("retry-later", error.detail, retry_after_seconds=error.seconds)
+        return Ended(outcome=Outcome.ERROR, problem=problem, delay_seconds=error.seconds)
+    if isinstance(error, Throttled):
+        problem = Problem.of("throttled", error.detail, retry_after_seconds=1)
+        return Ended(outcome=Outcome.THROTTLED, problem=problem)
+    if isinstance(error, EngineUnavailableError):  # ours, not the handler's: it does not count
+        problem = Problem.of("engine-unavailable", retry_after_seconds=1)
+        return Ended(outcome=Outcome.THROTTLED, problem=problem)
+    if (status := _http_status(error)) is not None:
+        return _rejected(str(getattr(error, "detail", "")), status)
+    logger.warning(
+        "%s failed in attempt %d of job %s", operation.name, context.attempt, context.job_id,
+        exc_info=error,
+    )  # fmt: skip
+    return Ended(
+        outcome=Outcome.ERROR,
+        problem=Problem.of("internal-error", f"{operation.name} failed"),
+        exception="".join(traceback.format_exception(error))[-_TRACEBACK_CHARS_MAX:],
+        permanent=isinstance(error, operation.retry.never),
+    )
+
+
+def _rejected(detail: str, status: int) -> Ended:
+    name = "not-found" if status == 404 else "rejected"
+    problem = Problem.of(name, detail, status=status)
+    return Ended(outcome=Outcome.REJECTED, problem=problem)
+
+
+def _http_status(error: Exception) -> int | None:
+    """The status of a Starlette `HTTPException` of 4xx (FastAPI's is one), importing no web library."""
+    module = sys.modules.get("starlette.exceptions")
+    if module is None or not isinstance(error, module.HTTPException):
+        return None
+    status: int = error.status_code
+    return status if 400 <= status <= 499 else None

@@ -1,0 +1,79 @@
+"""The job document: what a record looks like on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic_core import to_json
+
+from ..engine.capabilities import Durability
+from ..engine.contract import NewJob
+from ..job import Attempt, JobRecord, JobState
+
+_RESULT = b'"result":'
+
+
+def job_document(record: JobRecord, durability: Durability, jobs_url: str) -> bytes:
+    """The document, as JSON. The result is spliced in as the bytes that were stored."""
+    url = f"{jobs_url}/{record.id}"
+    document: dict[str, Any] = {
+        "id": record.id,
+        "operation": record.operation,
+        "status": record.state,
+        "done": record.done,
+        "created": rfc3339(record.created),
+        "started": rfc3339(record.started),
+        "updated": rfc3339(record.updated),
+        "finished": rfc3339(record.finished),
+        "expires": rfc3339(record.expires),
+        "deadline": rfc3339(record.deadline),
+        "attempt": record.attempt,
+        "attempts_max": record.attempts_max,
+        "attempts": [_attempt(attempt) for attempt in record.attempts],
+        "durability": durability,
+        "ahead": None,
+        "eta_seconds": None,
+        "progress": record.progress,
+        "links": {"self": url, "result": f"{url}/result"},
+    }
+    if record.error is not None:
+        document["error"] = {**record.error, "kind": record.kind}
+    if record.answer is None:
+        return to_json(document)
+    return to_json(document)[:-1] + b"," + _RESULT + (record.answer.body or b"null") + b"}"
+
+
+def record_of(job: NewJob) -> JobRecord:
+    """The record of a job at the moment it is accepted."""
+    return JobRecord(
+        id=job.id,
+        operation=job.operation,
+        version=job.version,
+        state=JobState.SCHEDULED if job.due > job.created else JobState.QUEUED,
+        revision=1,
+        created=job.created,
+        updated=job.created,
+        deadline=job.deadline,
+        due=job.due,
+        attempts_max=job.attempts_max,
+    )
+
+
+def _attempt(attempt: Attempt) -> Mapping[str, Any]:
+    return {
+        "number": attempt.number,
+        "outcome": attempt.outcome,
+        "error": attempt.error,
+        "started": rfc3339(attempt.started),
+        "finished": rfc3339(attempt.finished),
+    }
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """A moment as RFC 3339 writes it, in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,114 @@
+"""The job resource: `/jobs/{id}` with its long poll, and `/jobs/{id}/result`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from ..attempt.runtime import Runtime
+from ..errors import UnknownJobError
+from ..job import JobRecord, JobState
+from ..problem import Answer, Problem
+from .documents import job_document
+from .routes import Request
+from .wire import (
+    Header,
+    RefusedError,
+    base_url,
+    header,
+    respond,
+    respond_answer,
+    retry_after,
+)
+
+_RETRY_AFTER_SECONDS = 1.0
+_WAIT = re.compile(rb"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?=$|[,;])", re.IGNORECASE)
+_CACHING: list[Header] = [(b"cache-control", b"private, no-cache"), (b"vary", b"Prefer")]
+
+
+class JobResource:
+    """Shows jobs to those who know their id."""
+
+    def __init__(self, runtime: Runtime, jobs_path: str) -> None:
+        self._runtime = runtime
+        self._jobs_path = jobs_path
+
+    async def show(self, request: Request) -> None:
+        """`GET /jobs/{id}`: the document; with `Prefer: wait=n`, as soon as its ETag moves."""
+        seen = _etags(header(request.scope, b"if-none-match"))
+        record = await self._read(request, seen)
+        fields: list[Header] = [(b"etag", _etag(record)), *_CACHING]
+        if not record.done:
+            fields.append(retry_after(_RETRY_AFTER_SECONDS))
+        if seen & {_etag(record), b"*"}:
+            await respond(request.send, 304, b"", headers=fields)
+            return
+        url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
+        durability = self._runtime.engine.capabilities.durability
+        body = job_document(record, durability, url)
+        await respond(request.send, 200, body, headers=fields, head=request.head)
+
+    async def result(self, request: Request) -> None:
+        """`GET /jobs/{id}/result`: byte for byte what a direct call would have answered."""
+        record = await self._find(request)
+        caching: list[Header] = [(b"cache-control", b"private, no-cache")]
+        if record.state is JobState.CANCELED:
+            raise RefusedError(Problem.of("result-not-ready", "the job was canceled"), caching)
+        if not record.done:
+            problem = Problem.of(
+                "result-not-ready",
+                f"the job is {record.state}",
+                retry_after_seconds=_RETRY_AFTER_SECONDS,
+            )
+            raise RefusedError(problem, caching)
+        answer = record.answer or Answer.of_problem(record.error or {"status": 500})
+        await respond_answer(request.send, answer, caching, head=request.head)
+
+    async def _find(self, request: Request) -> JobRecord:
+        try:
+            return await self._runtime.read_job(request.params["id"])
+        except UnknownJobError:
+            raise _unknown() from None
+
+    async def _read(self, request: Request, seen: set[bytes]) -> JobRecord:
+        wait_seconds = _wait_seconds(request, self._runtime.settings.wait_seconds_max)
+        if wait_seconds is None:
+            return await self._find(request)
+        if not seen:  # no ETag to move from: wait for the end
+            return await self._wait(request, lambda record: record.done, wait_seconds)
+        return await self._wait(
+            request, lambda record: record.done or _etag(record) not in seen, wait_seconds
+        )
+
+    async def _wait(
+        self, request: Request, until: Callable[[JobRecord], bool], wait_seconds: float
+    ) -> JobRecord:
+        try:
+            return await self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
+        except UnknownJobError:
+            raise _unknown() from None
+
+
+def _unknown() -> RefusedError:
+    return RefusedError(Problem.of("unknown-job", "no job has this id, or its retention is over"))
+
+
+def _etag(record: JobRecord) -> bytes:
+    """Weak (RFC 9110, section 8.8.1): moves with the record's revision."""
+    return b'W/"%d"' % record.revision
+
+
+def _etags(value: bytes | None) -> set[bytes]:
+    """The tags of `If-None-Match`, compared weakly."""
+    if value is None:
+        return set()
+    tags = (tag.strip().removeprefix(b"W/") for tag in value.split(b","))
+    return {tag if tag == b"*" else b"W/" + tag for tag in tags if tag}
+
+
+def _wait_seconds(request: Request, most: float) -> float | None:
+    """The first valid `wait` of `Prefer` (RFC 7240), capped; None without one."""
+    for name, value in request.scope["headers"]:
+        if name == b"prefer" and (match := _WAIT.search(value)):
+            return min(float(match[1]), most)
+    return None

@@ -1,0 +1,134 @@
+"""The doors of an operation: decode and validate, then run it now or accept it durably."""
+
+from __future__ import annotations
+
+from ..attempt.runtime import Runtime
+from ..codec import Params, encode_mapping
+from ..engine.contract import Message
+from ..errors import InvalidInputError, MalformedInputError
+from ..operation import Operation
+from ..problem import Problem
+from ..registry import new_job
+from .documents import job_document, record_of
+from .routes import Request
+from .wire import (
+    Header,
+    RefusedError,
+    base_url,
+    handler_headers,
+    header,
+    json_type,
+    query,
+    read_body,
+    respond,
+    respond_answer,
+    respond_problem,
+    retry_after,
+)
+
+_RETRY_AFTER_SECONDS = 1.0
+_RETRY_AFTER = retry_after(_RETRY_AFTER_SECONDS)
+
+
+class OperationDoor:
+    """Serves one operation over HTTP, by its declared delivery."""
+
+    def __init__(self, runtime: Runtime, operation: Operation, jobs_path: str) -> None:
+        self._runtime = runtime
+        self._operation = operation
+        self._jobs_path = jobs_path
+        settings = runtime.settings
+        self._public_url = settings.public_url
+        self._body_bytes_max = min(
+            settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
+        )
+
+    async def __call__(self, request: Request) -> None:
+        """Answer one request."""
+        body = await self._body(request)
+        scope = request.scope
+        params: Params = (
+            {**query(scope), **request.params} if self._operation.binding.takes_params else {}
+        )
+        try:
+            arguments = self._operation.binding.decode(body, params)
+        except MalformedInputError as error:
+            raise RefusedError(Problem.of("malformed-input", str(error))) from None
+        except InvalidInputError as error:
+            problem = Problem.of("invalid-input", str(error), errors=error.errors)
+            raise RefusedError(problem) from None
+        wants_headers = self._operation.binding.context_name is not None
+        headers = handler_headers(scope) if wants_headers else {}
+        if self._operation.delivery == "queued":
+            await self._accept(request, body, params, headers)
+        else:
+            await self._call(request, arguments, headers)
+
+    async def _body(self, request: Request) -> bytes:
+        if self._operation.binding.body is None:
+            return b""
+        scope = request.scope
+        encoding = header(scope, b"content-encoding")
+        if encoding not in (None, b"identity"):
+            problem = Problem.of("unsupported-encoding", "send the body as it is")
+            raise RefusedError(problem, [(b"accept-encoding", b"identity")])
+        media_type = header(scope, b"content-type")
+        if not json_type(media_type):
+            body = b"" if media_type else await self._read(request)
+            if body or media_type or self._operation.binding.body.required:
+                problem = Problem.of("unsupported-media-type", "send JSON, as application/json")
+                raise RefusedError(problem, [(b"accept", b"application/json")])
+            return b""
+        return await self._read(request)
+
+    async def _read(self, request: Request) -> bytes:
+        return await read_body(request.scope, request.receive, self._body_bytes_max)
+
+    async def _call(
+        self, request: Request, arguments: dict[str, object], headers: dict[str, str]
+    ) -> None:
+        runtime, operation = self._runtime, self._operation
+        if not runtime.limiter.acquire(operation):
+            after = runtime.limiter.retry_after_seconds(operation) or _RETRY_AFTER_SECONDS
+            detail = f"{operation.name} is at its limit; nothing was stored, send the request again"
+            raise RefusedError(Problem.of("overloaded", detail, retry_after_seconds=after))
+        try:
+            ended = await runtime.call(
+                operation, arguments, job_id=runtime.new_id(), headers=headers
+            )
+        finally:
+            runtime.limiter.release(operation)
+        if ended.answer is not None:
+            await respond_answer(request.send, ended.answer, head=request.head)
+        elif ended.problem is not None:
+            await respond_problem(request.send, ended.problem, head=request.head)
+
+    async def _accept(
+        self, request: Request, body: bytes, params: Params, headers: dict[str, str]
+    ) -> None:
+        runtime = self._runtime
+        message = Message(
+            payload=body, params=encode_mapping(params), headers=encode_mapping(headers)
+        )
+        limit = runtime.engine.capabilities.payload_bytes_max
+        try:
+            job = new_job(
+                self._operation,
+                message,
+                job_id=runtime.new_id(),
+                now=runtime.clock.now(),
+                payload_bytes_max=limit,
+            )
+        except InvalidInputError as error:
+            raise RefusedError(Problem.of("payload-too-large", str(error))) from None
+        await runtime.engine.accept([job])
+        jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
+        durability = runtime.engine.capabilities.durability
+        location = f"{jobs_url}/{job.id}".encode("latin-1")
+        fields: list[Header] = [
+            (b"location", location),
+            (b"operation-location", location),
+            _RETRY_AFTER,
+        ]
+        document = job_document(record_of(job), durability, jobs_url)
+        await respond(request.send, 202, document, headers=fields)

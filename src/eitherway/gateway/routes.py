@@ -1,0 +1,90 @@
+"""From method and path to an endpoint: a dictionary for plain paths, patterns for the others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from re import Pattern
+from typing import Any
+
+from starlette.convertors import Convertor
+from starlette.routing import compile_path
+
+from ..problem import Problem
+from .wire import Receive, RefusedError, Scope, Send, allow
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request on its way to an endpoint."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    params: dict[str, Any] = field(default_factory=dict)  # of the path
+    head: bool = False  # the answer goes without its body
+
+
+Endpoint = Callable[[Request], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    regex: Pattern[str]
+    convertors: dict[str, Convertor[Any]]
+    endpoints: dict[str, Endpoint]
+
+
+class Routes:
+    """Endpoints by method and path, in the path syntax of Starlette."""
+
+    def __init__(self) -> None:
+        self._plain: dict[str, dict[str, Endpoint]] = {}
+        self._patterns: dict[str, _Pattern] = {}
+
+    def add(self, method: str, path: str, endpoint: Endpoint) -> None:
+        """Serve `method path` with `endpoint`; GET serves HEAD too."""
+        if "{" not in path:
+            endpoints = self._plain.setdefault(path, {})
+        else:
+            regex, _, convertors = compile_path(path)
+            pattern = self._patterns.setdefault(regex.pattern, _Pattern(regex, convertors, {}))
+            endpoints = pattern.endpoints
+        endpoints[method] = endpoint
+
+    def find(self, request: Request) -> Endpoint:
+        """The endpoint, with the path's parameters put into the request. `RefusedError`."""
+        scope = request.scope
+        method, path = scope["method"], scope["path"]
+        root = scope.get("root_path", "")
+        if root and path.startswith(root):
+            path = path[len(root) :]
+        endpoints = self._plain.get(path) or self._match(path, request)
+        if endpoints is None:
+            raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
+        endpoint = endpoints.get(method)
+        if endpoint is None and method == "HEAD":
+            request.head = True
+            endpoint = endpoints.get("GET")
+        if endpoint is None:
+            raise _not_allowed(method, endpoints)
+        return endpoint
+
+    def _match(self, path: str, request: Request) -> dict[str, Endpoint] | None:
+        for pattern in self._patterns.values():
+            if match := pattern.regex.match(path):
+                request.params = {
+                    name: pattern.convertors[name].convert(value)
+                    for name, value in match.groupdict().items()
+                }
+                return pattern.endpoints
+        return None
+
+
+def _not_allowed(method: str, endpoints: dict[str, Endpoint]) -> RefusedError:
+    methods = {*endpoints, "OPTIONS"} | ({"HEAD"} if "GET" in endpoints else set())
+    if method == "OPTIONS":
+        problem = Problem.of("method-not-allowed", status=204)  # an answer: `Allow` alone
+    else:
+        problem = Problem.of("method-not-allowed", f"{method} is not served here")
+    return RefusedError(problem, [allow(dict.fromkeys(methods))])

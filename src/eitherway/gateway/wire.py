@@ -1,0 +1,159 @@
+"""ASGI, close to the metal: requests read within bounds, answers written in two messages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from ..errors import EitherwayError
+from ..problem import Answer, Problem
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+# what stays out of `Context.headers`, and so out of the store: credentials, and one hop's own
+_NOT_FOR_HANDLERS = frozenset(
+    b"authorization cookie proxy-authorization connection keep-alive te trailer transfer-encoding "
+    b"upgrade host content-length content-type content-encoding expect".split()
+)
+
+
+class ClientGoneError(EitherwayError):
+    """The client hung up before its request was whole."""
+
+
+class RefusedError(EitherwayError):
+    """The request is answered with this problem, and these headers."""
+
+    def __init__(self, problem: Problem, headers: Iterable[Header] = ()) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+        self.headers = list(headers)
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The first header of this lower-case name."""
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
+
+
+def handler_headers(scope: Scope) -> dict[str, str]:
+    """The headers that a handler may see, by lower-case name."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name not in _NOT_FOR_HANDLERS
+    }
+
+
+def query(scope: Scope) -> dict[str, str]:
+    """The query's parameters; the last one of a name counts."""
+    raw = scope["query_string"]
+    return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
+
+
+async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
+    """The whole body. `RefusedError` (413) as soon as it is known to be larger than `bytes_max`."""
+    declared = header(scope, b"content-length")
+    if declared is not None and declared.isdigit() and int(declared) > bytes_max:
+        raise _too_large(bytes_max)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        chunks, size = [body], len(body)
+        while message.get("more_body") and size <= bytes_max:
+            message = await receive()
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        body = b"".join(chunks)
+    if message["type"] == "http.disconnect":
+        raise ClientGoneError("the client hung up")
+    if len(body) > bytes_max:
+        raise _too_large(bytes_max)
+    return body
+
+
+def _too_large(bytes_max: int) -> RefusedError:
+    problem = Problem.of("payload-too-large", f"a body may have {bytes_max} bytes")
+    return RefusedError(problem, [(b"connection", b"close")])
+
+
+async def respond(
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    media_type: bytes = b"application/json",
+    headers: Iterable[Header] = (),
+    head: bool = False,
+) -> None:
+    """Send one whole response; with `head`, all of it but the body."""
+    fields: list[Header] = [*headers]
+    if status in (204, 304):
+        body = b""
+    else:
+        fields.append((b"content-type", media_type))
+        fields.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+async def respond_answer(
+    send: Send, answer: Answer, headers: Iterable[Header] = (), *, head: bool = False
+) -> None:
+    """Send an answer that a handler, or a problem, made."""
+    await respond(
+        send,
+        answer.status,
+        answer.body,
+        media_type=answer.media_type.encode(),
+        headers=headers,
+        head=head,
+    )
+
+
+async def respond_problem(
+    send: Send, problem: Problem, headers: Iterable[Header] = (), *, head: bool = False
+) -> None:
+    """Send a problem; with `Retry-After` where it has one."""
+    fields = [*headers]
+    if problem.retry_after_seconds is not None:
+        fields.append(retry_after(problem.retry_after_seconds))
+    await respond_answer(send, Answer.of_problem(problem.document()), fields, head=head)
+
+
+def retry_after(seconds: float) -> Header:
+    """`Retry-After` in whole seconds, at least 1 (RFC 9110, section 10.2.3)."""
+    return (b"retry-after", str(max(1, math.ceil(seconds))).encode())
+
+
+def base_url(scope: Scope, public_url: str | None) -> str:
+    """What absolute links begin with: the configured URL, else the request's own."""
+    if public_url:
+        return public_url.rstrip("/")
+    host = header(scope, b"host")
+    if host is None:
+        server = scope.get("server") or ("localhost", None)
+        host = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
+    root = scope.get("root_path", "")
+    return f"{scope.get('scheme', 'http')}://{host.decode('latin-1')}{root}"
+
+
+def json_type(content_type: bytes | None) -> bool:
+    """Whether a media type is JSON: `application/json`, or anything `+json` (RFC 6839)."""
+    if content_type is None:
+        return False
+    media = content_type.split(b";", 1)[0].strip().lower()
+    return media == b"application/json" or media.endswith(b"+json")
+
+
+def allow(methods: Mapping[str, object]) -> Header:
+    """`Allow` (RFC 9110, section 10.2.1)."""
+    return (b"allow", ", ".join(sorted(methods)).encode())

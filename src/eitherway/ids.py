@@ -1,0 +1,31 @@
+"""Ids and randomness as constructor arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from random import Random
+
+
+class Randomness:
+    """Job ids and jitter from one source; the system's by default, seeded in tests."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._jitter = Random(seed)  # noqa: S311 - jitter, not secrets
+        self._bytes: Callable[[int], bytes] = os.urandom if seed is None else self._jitter.randbytes
+
+    def job_id(self, now_seconds: float) -> str:
+        """A UUIDv7 (RFC 9562): ordered by time, 74 random bits, so it cannot be guessed."""
+        tail = bytearray(self._bytes(10))
+        tail[0] = 0x70 | tail[0] & 0x0F
+        tail[2] = 0x80 | tail[2] & 0x3F
+        digits = f"{int(now_seconds * 1000):012x}{tail.hex()}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def uniform(self, low: float, high: float) -> float:
+        """A float between `low` and `high`."""
+        return self._jitter.uniform(low, high)
+
+    def name(self) -> str:
+        """A short random name, for a process."""
+        return self._bytes(6).hex()

@@ -1,0 +1,60 @@
+"""An operation: the typed definition around a handler, with its policies and its delivery."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .codec import Binding
+from .errors import ConfigurationError
+from .policy import Delivery, Limit, Retry
+
+_BODILESS = frozenset({"GET", "HEAD"})
+_DAY_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Operation:
+    """What is served either way. Made by the decorators of `Router`; checked when made."""
+
+    name: str
+    handler: Callable[..., Any]
+    method: str | None = None  # None: reached from Python alone
+    path: str | None = None
+    delivery: Delivery = "direct"
+    retry: Retry = field(default_factory=Retry)
+    limits: Sequence[Limit] = ()
+    timeout_seconds: float = 60.0  # of an attempt
+    deadline_seconds: float = 4 * _DAY_SECONDS  # of a job, from its accept
+    lease_seconds: float = 15.0
+    status: int = 200  # of a success
+    version: int = 1
+    binding: Binding = field(init=False)
+    is_async: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        binding = Binding(self.handler, self.path, self.method not in _BODILESS)
+        object.__setattr__(self, "binding", binding)
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.handler))
+        self._check()
+
+    def _check(self) -> None:
+        if self.delivery not in ("direct", "queued"):
+            raise ConfigurationError(
+                f'{self.name}: delivery is "direct" or "queued", not {self.delivery!r}'
+            )
+        if self.delivery != "direct" and self.method in _BODILESS:
+            raise ConfigurationError(
+                f'{self.name}: a {self.method} is safe and cannot be queued: use delivery="direct", or POST'
+            )
+        if self.path is not None and not self.path.startswith("/"):
+            raise ConfigurationError(f"{self.name}: the path {self.path!r} must start with /")
+        if not 200 <= self.status <= 299:
+            raise ConfigurationError(f"{self.name}: status is of a success, 200 to 299")
+        for name in ("timeout_seconds", "deadline_seconds", "lease_seconds"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(f"{self.name}: {name} is above 0")
+        if self.version < 1:
+            raise ConfigurationError(f"{self.name}: versions count from 1")

@@ -1,0 +1,79 @@
+"""Problems (RFC 9457): the one shape of every refusal and failure, in both deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
+
+MEDIA_TYPE = "application/problem+json"
+
+CATALOGUE: Mapping[str, tuple[int, str]] = {
+    "malformed-input": (400, "The body is not valid JSON"),
+    "not-found": (404, "Nothing is here"),
+    "unknown-job": (404, "No such job"),
+    "result-not-ready": (404, "The job has not finished"),
+    "method-not-allowed": (405, "The method is not allowed here"),
+    "payload-too-large": (413, "The body is too large"),
+    "unsupported-media-type": (415, "The body's media type is not supported"),
+    "unsupported-encoding": (415, "The body's content encoding is not supported"),
+    "invalid-input": (422, "The input does not fit the operation"),
+    "rejected": (422, "The operation rejected the request"),
+    "internal-error": (500, "The operation failed"),
+    "incompatible": (500, "The stored input does not fit the operation any more"),
+    "crashed": (500, "The process died while it ran the operation"),
+    "overloaded": (503, "The operation is at its limit"),
+    "retry-later": (503, "The operation asks to try again later"),
+    "throttled": (503, "The database is at its limit"),
+    "engine-unavailable": (503, "The store is not available"),
+    "not-ready": (503, "The service is not ready"),
+    "timed-out": (504, "The operation took too long"),
+    "expired": (504, "The job's deadline has passed"),
+}
+"""Every problem type: its name under `/problems/`, its status and its title."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One refusal or failure, without internals."""
+
+    name: str  # in CATALOGUE
+    detail: str
+    status: int
+    errors: Sequence[Mapping[str, str]] = ()  # {"pointer", "detail"} of each wrong value
+    retry_after_seconds: float | None = None
+
+    @classmethod
+    def of(cls, name: str, detail: str = "", **more: Any) -> Problem:
+        """The problem `name` with its status from the catalogue, unless `status` is given."""
+        more.setdefault("status", CATALOGUE[name][0])
+        return cls(name=name, detail=detail, **more)
+
+    def document(self) -> dict[str, Any]:
+        """The problem as a JSON-ready mapping."""
+        body: dict[str, Any] = {
+            "type": f"/problems/{self.name}",
+            "title": CATALOGUE[self.name][1],
+            "status": self.status,
+        }
+        if self.detail:
+            body["detail"] = self.detail
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return body
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a call answers: kept as bytes, so that a queued result equals the direct one."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+    @classmethod
+    def of_problem(cls, document: Mapping[str, Any]) -> Answer:
+        """The answer that a problem document makes."""
+        return cls(document["status"], MEDIA_TYPE, to_json(document))

@@ -1,0 +1,1 @@
+"""The worker: receives jobs, keeps their leases, settles them, and reaps what others lost."""

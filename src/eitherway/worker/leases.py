@@ -1,0 +1,89 @@
+"""Keeping leases: one task extends all that this process holds, and ends the attempts that lost theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from ..attempt.runtime import Runtime
+from ..context import Context
+from ..engine.contract import Extension, Lease
+from ..errors import EngineError
+from ..operation import Operation
+
+_PROGRESS_SECONDS = 1.0
+_EXTENSIONS_PER_LEASE = 3
+
+
+@dataclass(eq=False)
+class Held:
+    """A lease in this process, with the attempt under it."""
+
+    lease: Lease
+    operation: Operation
+    extended: float  # when the lease was taken or extended last
+    context: Context | None = None  # of the run that goes on now
+    lost: bool = False
+    task: asyncio.Task[None] = field(init=False)
+
+
+class LeaseKeeper:
+    """Extends leases in time, and records progress with them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._held: dict[str, Held] = {}
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def held(self) -> list[Held]:
+        """All of them."""
+        return list(self._held.values())
+
+    def add(self, held: Held) -> None:
+        """Keep this lease."""
+        self._held[held.lease.job_id] = held
+
+    def drop(self, held: Held) -> None:
+        """Its attempt has been settled."""
+        if self._held.get(held.lease.job_id) is held:
+            del self._held[held.lease.job_id]
+
+    async def run(self) -> None:
+        """Extend until cancelled."""
+        while True:
+            await self._runtime.clock.sleep(self._pause_seconds())
+            await self.extend_due()
+
+    def _pause_seconds(self) -> float:
+        shortest = min((held.operation.lease_seconds for held in self._held.values()), default=15.0)
+        return min(_PROGRESS_SECONDS, shortest / _EXTENSIONS_PER_LEASE)
+
+    async def extend_due(self) -> None:
+        """Extend every lease that is a third over, and those with progress to record."""
+        now = self._runtime.clock.now()
+        due: list[tuple[Held, Extension]] = []
+        for held in self._held.values():
+            seconds = held.operation.lease_seconds
+            progress = held.context.take_progress() if held.context else None
+            if progress is not None or now - held.extended >= seconds / _EXTENSIONS_PER_LEASE:
+                wish = Extension(lease=held.lease, lease_seconds=seconds, progress=progress)
+                due.append((held, wish))
+        if not due:
+            return
+        try:
+            kept = await self._runtime.engine.extend([wish for _, wish in due])
+        except EngineError:
+            return  # the next round comes before the leases lapse
+        for (held, _), still_ours in zip(due, kept, strict=True):
+            if still_ours:
+                held.extended = now
+            elif self._held.get(held.lease.job_id) is held:
+                self._lose(held)
+
+    def _lose(self, held: Held) -> None:
+        held.lost = True
+        if held.context is not None:
+            held.context.cancel()
+        held.task.cancel()

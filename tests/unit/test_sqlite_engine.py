@@ -1,0 +1,454 @@
+"""What is SQLite's own; all that the contract says is in the conformance kit."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from eitherway.clock import SystemClock
+from eitherway.engine.contract import (
+    Demand,
+    Finish,
+    ItemKey,
+    ItemWrite,
+    Message,
+    NewJob,
+    Settlement,
+    Work,
+)
+from eitherway.engine.virtual_clock import VirtualClock
+from eitherway.engines.sqlite.engine import SqliteEngine
+from eitherway.engines.sqlite.files import path_of, refuse_network
+from eitherway.engines.sqlite.migrations import MIGRATIONS, migrate
+from eitherway.engines.sqlite.queries import QUERIES
+from eitherway.errors import (
+    ConfigurationError,
+    EngineError,
+    EngineUnavailableError,
+    TransitionError,
+)
+from eitherway.job import JobState
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "shop.db"
+
+
+@pytest.fixture
+async def engine(path: Path) -> AsyncIterator[SqliteEngine]:
+    engine = SqliteEngine(path)
+    await engine.open()
+    yield engine
+    await engine.close()
+
+
+@pytest.fixture
+async def other(path: Path, engine: SqliteEngine) -> AsyncIterator[SqliteEngine]:
+    other = SqliteEngine(path)
+    await other.open()
+    yield other
+    await other.close()
+
+
+def new_job(
+    job_id: str = "a", *, after: float = 0, deadline: float = 1000, payload: bytes = b"{}"
+) -> NewJob:
+    now = SystemClock().now()
+    return NewJob(
+        id=job_id,
+        operation="orders.place",
+        version=1,
+        message=Message(payload=payload),
+        created=now,
+        due=now + after,
+        deadline=now + deadline,
+        attempts_max=5,
+    )
+
+
+def demand(count: int = 10, version_max: int = 1) -> Demand:
+    return Demand(
+        operation="orders.place", version_max=version_max, count=count, lease_seconds=15
+    )
+
+
+def ends(delivery: object, state: JobState = JobState.SUCCEEDED) -> Finish:
+    return Finish(
+        lease=delivery.lease,
+        state=state,
+        at=SystemClock().now(),
+        attempt=1,
+        starts=1,
+        attempts=(),
+    )
+
+
+# URLs and files
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sqlite:///shop.db", Path("shop.db")),
+        ("sqlite:///data/shop.db", Path("data/shop.db")),
+        ("sqlite:////var/lib/shop.db", Path("/var/lib/shop.db")),
+        ("sqlite://:memory:", None),
+        ("sqlite:///:memory:", None),
+    ],
+)
+def test_a_url_names_a_file_as_in_sqlalchemy(url: str, expected: Path | None) -> None:
+    assert path_of(url) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite://", "sqlite:///", "sqlite://shop.db", "sqlite:///data/", "sqlite:///a.db?mode=ro",
+     "postgresql:///a.db"],
+)  # fmt: skip
+def test_a_url_that_names_no_file_is_refused_with_the_three_right_forms(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="sqlite:///relative.db"):
+        path_of(url)
+
+
+MOUNTS = """\
+/dev/sda1 / ext4 rw 0 0
+server:/export /mnt nfs4 rw 0 0
+/dev/sdb1 /mnt/local ext4 rw 0 0
+host /mnt/my\\040share fuse.sshfs rw 0 0
+tmpfs /over tmpfs rw 0 0
+//server/share /over cifs rw 0 0
+"""
+
+
+@pytest.mark.parametrize("path", ["/mnt/shop.db", "/mnt/my share/a/b.db", "/over/shop.db"])
+def test_a_network_file_system_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="put the file on a local disk"):
+        refuse_network(Path(path), MOUNTS)
+
+
+@pytest.mark.parametrize("path", ["/shop.db", "/mnt/local/shop.db", "/mntx/shop.db", "shop.db"])
+def test_a_local_file_system_is_not(path: str) -> None:
+    refuse_network(Path(path), MOUNTS)
+
+
+async def refusal(path: Path) -> str:
+    engine = SqliteEngine(path)
+    with pytest.raises(ConfigurationError) as caught:
+        await engine.open()
+    await engine.close()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+async def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
+    assert "there is no directory" in await refusal(tmp_path / "nowhere" / "shop.db")
+
+
+async def test_what_is_no_database_is_refused(path: Path) -> None:
+    path.write_text("Dear diary, " * 1000)
+    assert "not a database" in await refusal(path)
+
+
+async def test_a_directory_is_refused(path: Path) -> None:
+    path.mkdir()
+    assert "cannot be used" in await refusal(path)
+
+
+async def test_another_programs_database_is_refused(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE job (mine TEXT)")
+    connection.close()
+    assert "another program" in await refusal(path)
+
+
+async def test_a_newer_database_is_refused_and_left_alone(path: Path) -> None:
+    engine = SqliteEngine(path)
+    await engine.open()
+    await engine.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    assert "upgrade eitherway" in await refusal(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (99,)
+    connection.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    broken = tmp_path / "0002_broken.sql"
+    broken.write_text("CREATE TABLE extra (a);\nCREATE TABLE extra (a);")
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, [*MIGRATIONS, broken])
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert connection.execute("SELECT * FROM sqlite_master WHERE name = 'extra'").fetchall() == []
+    broken.write_text("CREATE TABLE extra (a);")
+    migrate(connection, [*MIGRATIONS, broken])
+    migrate(connection, [*MIGRATIONS, broken])
+    assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
+    connection.close()
+
+
+# Plans: a million waiting jobs must not be looked at
+
+
+def test_no_query_scans_or_sorts() -> None:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    migrate(connection)
+    for name, query in QUERIES.items():
+        values: object = {key: 1 for key in re.findall(r":(\w+)", query)}
+        values = values or (1,) * query.count("?")
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+        wrong = [
+            step
+            for step in plan
+            if ("SCAN" in step and step != "SCAN found") or "TEMP B-TREE" in step
+        ]
+        # max() of a primary key walks to its end only; the plan calls that a search.
+        assert not wrong, f"{name}: {plan}"
+    connection.close()
+
+
+# Errors
+
+
+async def test_a_full_disk_stores_nothing_and_the_engine_works_again_afterwards(
+    engine: SqliteEngine, path: Path
+) -> None:
+    await engine.accept([new_job("before")])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What the log file has now is all that any file may have.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size, hard))
+    try:
+        tasks = [engine.accept([new_job(name)]) for name in "abc"]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [EngineUnavailableError] * 3
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert await engine.get(["a"]) == [None]
+    assert await engine.accept([new_job("a"), new_job("before")]) == [True, False]
+
+
+async def test_a_database_that_another_program_locks_is_unavailable(
+    engine: SqliteEngine, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eitherway.engines.sqlite.store._BUSY_TIMEOUT_MS", 1)
+    await engine.close()
+    await engine.open()
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(EngineUnavailableError, match="locked"):
+        await engine.accept([new_job()])
+    connection.close()
+    assert await engine.accept([new_job()]) == [True]
+
+
+async def test_one_callers_mistake_is_not_the_others(engine: SqliteEngine) -> None:
+    wrong = engine.accept([new_job("\ud800")])
+    right = engine.accept([new_job("right")])
+    outcomes = await asyncio.gather(wrong, right, return_exceptions=True)
+    assert isinstance(outcomes[0], UnicodeEncodeError)
+    assert outcomes[1] == [True]
+
+
+async def test_an_illegal_transition_is_its_callers_alone(engine: SqliteEngine) -> None:
+    await engine.accept([new_job("a"), new_job("b")])
+    first, second = await engine.receive([demand()])
+    write = ItemWrite(key=ItemKey(table="t", key="k"), value=b"1")
+    illegal = Settlement(
+        work=Work(writes=[write]), finish=ends(first, JobState.SCHEDULED)
+    )
+    outcomes = await asyncio.gather(
+        engine.settle([Settlement(finish=ends(first)), illegal]),
+        engine.settle([Settlement(finish=ends(second))]),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[0], TransitionError)
+    records = await engine.get(["a", "b"])
+    assert [record.state for record in records] == [JobState.RUNNING, JobState.SUCCEEDED]
+    assert (await engine.read([write.key]))[0].version == 0
+
+
+async def test_a_closed_engine_says_so(path: Path) -> None:
+    engine = SqliteEngine(path)
+    with pytest.raises(EngineError, match="not open"):
+        await engine.accept([new_job()])
+    await engine.open()
+    await engine.open()
+    accepting = asyncio.ensure_future(engine.accept([new_job()]))
+    waiting = asyncio.ensure_future(engine.ready(["nothing"], 60))
+    await asyncio.sleep(0)  # both have begun
+    await engine.close()
+    await engine.close()
+    assert await accepting == [True]
+    assert list(await waiting) == []
+    with pytest.raises(EngineError, match="not open"):
+        await engine.get(["a"])
+    await engine.open()
+    assert [record.id for record in await engine.get(["a"])] == ["a"]
+    await engine.close()
+
+
+# Jobs past their deadline, and jobs of a newer version
+
+
+async def test_late_jobs_are_set_aside_at_once_and_found_by_the_reaper(path: Path) -> None:
+    clock = VirtualClock(SystemClock().now())
+    engine = SqliteEngine(path, clock=clock)
+    await engine.open()
+    await engine.accept([new_job(f"late{n}", deadline=5) for n in range(20)])
+    await clock.advance(6)
+    await engine.accept([new_job("good", deadline=500)])
+    assert [delivery.job.id for delivery in await engine.receive([demand(1)])] == ["good"]
+    assert list(await engine.ready(["orders.place"], 0)) == []
+    taken = await engine.overdue(100, 15)
+    assert {taken.job.state for taken in taken} == {JobState.QUEUED}
+    assert len(taken) == 20
+    await engine.close()
+
+
+async def test_ready_does_not_call_an_old_worker_for_newer_jobs(engine: SqliteEngine) -> None:
+    await engine.receive([demand(version_max=0)])
+    await engine.accept([new_job()])
+    assert list(await engine.ready(["orders.place"], 0)) == []
+    await engine.receive([demand(version_max=1, count=0)])
+    assert list(await engine.ready(["orders.place"], 0)) == ["orders.place"]
+
+
+# Several processes
+
+
+CHILD = """
+import asyncio, os, signal, sys
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+from test_sqlite_engine import *
+
+def at_step(name):
+    if name == {step!r}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    engine = SqliteEngine(Path({path!r}), at_step=at_step)
+    await engine.open()
+{body}
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def child(path: Path, body: str, step: str = "") -> subprocess.Popen[str]:
+    tests = str(Path(__file__).parent)
+    body = textwrap.indent(textwrap.dedent(body), "    ")
+    code = CHILD.format(tests=tests, path=str(path), body=body, step=step)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, text=True
+    )
+
+
+def output_of(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return output
+
+
+async def test_processes_share_a_file_without_losing_or_doubling(
+    engine: SqliteEngine, path: Path
+) -> None:
+    accept = """
+        tasks = [engine.accept([new_job(f"{NAME}-{n}")]) for n in range(300)]
+        assert all(await asyncio.gather(*tasks))
+    """
+    for process in [child(path, accept.replace("NAME", repr(name))) for name in "abc"]:
+        output_of(process)
+    receive = """
+        while deliveries := await engine.receive([demand(7)]):
+            print(*[delivery.job.id for delivery in deliveries])
+    """
+    outputs = [output_of(process) for process in [child(path, receive) for _ in "abc"]]
+    received = " ".join(outputs).split()
+    assert len(received) == 900
+    assert len(set(received)) == 900
+
+
+async def test_another_process_wakes_those_who_wait(engine: SqliteEngine, path: Path) -> None:
+    cursor = (await engine.events(None, 0)).cursor
+    waiting = asyncio.gather(engine.ready(["orders.place"], 50), engine.events(cursor, 50))
+    await asyncio.sleep(0)  # it has begun to wait
+    process = child(path, 'await engine.accept([new_job("a")])')
+    ready, page = await asyncio.wait_for(waiting, 30)
+    assert list(ready) == ["orders.place"]
+    assert [(event.job_id, event.sequence) for event in page.events] == [("a", 1)]
+    output_of(process)
+
+
+async def test_a_dead_listener_is_removed(engine: SqliteEngine, path: Path) -> None:
+    killed = child(
+        path, 'await engine.ready(["x"], 0)\nos.kill(os.getpid(), signal.SIGKILL)'
+    )
+    killed.communicate(timeout=60)
+    wake = Path(f"{path}-wake")
+    assert len(list(wake.iterdir())) == 1
+    await engine.ready(["x"], 0)
+    await engine.accept([new_job()])
+    assert len(list(wake.iterdir())) == 1
+    await engine.close()
+    assert list(wake.iterdir()) == []
+
+
+async def test_engines_wake_one_another_as_often_as_there_is_work(
+    engine: SqliteEngine, other: SqliteEngine
+) -> None:
+    for number in range(50):
+        waiting = asyncio.ensure_future(other.ready(["orders.place"], 50))
+        await engine.accept([new_job(str(number))])
+        assert list(await asyncio.wait_for(waiting, 10)) == ["orders.place"]
+        (delivery,) = await other.receive([demand()])
+        await other.settle([Settlement(finish=ends(delivery))])
+
+
+@pytest.mark.parametrize("step", [step for step in SqliteEngine.STEPS if "accept" in step])
+async def test_a_kill_within_accept_leaves_all_or_nothing(path: Path, step: str) -> None:
+    process = child(path, 'await engine.accept([new_job("a")])', step)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    engine = SqliteEngine(path)
+    await engine.open()
+    committed = step in {"accept.committed", "accept.woken"}
+    assert [record is not None for record in await engine.get(["a"])] == [committed]
+    assert await engine.accept([new_job("a")]) == [not committed]
+    assert len(await engine.receive([demand()])) == 1
+    await engine.close()
+
+
+@pytest.mark.parametrize("step", [step for step in SqliteEngine.STEPS if "settle" in step])
+async def test_a_kill_within_settle_leaves_all_or_nothing(path: Path, step: str) -> None:
+    body = """
+        await engine.accept([new_job("a")])
+        (delivery,) = await engine.receive([demand()])
+        write = ItemWrite(key=ItemKey(table="t", key="k"), value=b"1")
+        work = Work(writes=[write], jobs=[new_job("next")])
+        await engine.settle([Settlement(work=work, finish=ends(delivery))])
+    """
+    process = child(path, body, step)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    engine = SqliteEngine(path)
+    await engine.open()
+    committed = step in {"settle.committed", "settle.woken"}
+    (item,) = await engine.read([ItemKey(table="t", key="k")])
+    record, enqueued = await engine.get(["a", "next"])
+    assert record.state == (JobState.SUCCEEDED if committed else JobState.RUNNING)
+    assert item.version == int(committed)
+    assert (enqueued is not None) == committed
+    await engine.close()
