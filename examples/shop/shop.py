@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from eitherway import App, Limit, Retry
+from eitherway import App, Context, Limit, Retry
 
 
 class Order(BaseModel):
@@ -21,7 +21,7 @@ async def place_order(order: Order) -> Order:
     return order
 
 
-@app.post("/orders/direct", name="place_order_now", limit=orders_db)
+@app.post("/orders/direct", limit=orders_db)
 async def place_order_now(order: Order) -> Order:
     return await place_order(order)
 
@@ -29,3 +29,31 @@ async def place_order_now(order: Order) -> Order:
 @app.get("/orders/{order_id}")
 async def read_order(order_id: str) -> Order:
     return await orders.get(order_id)
+
+
+# What follows is there to be looked at: a limit that is reached by hand, and a failure to recover.
+
+
+@app.post("/orders/slowly", limit=Limit("slowly", per_second=1))
+async def place_order_slowly(order: Order) -> Order:
+    return await place_order(order)
+
+
+@app.post("/orders/flaky", delivery="queued", retry=Retry(base_seconds=0.5, jitter="none"))
+async def place_order_flaky(order: Order, ctx: Context) -> Order:
+    if ctx.attempt == 1:
+        raise ConnectionError("the payment service hung up (it does so at every first attempt)")
+    return await place_order(order)
+
+
+@app.get("/")
+async def index() -> dict[str, str]:
+    return {
+        "POST /orders": "queued: 202 and a job at once, the work at the database's pace",
+        "POST /orders/direct": "direct: the same handler, 200 with its answer on the same call",
+        "POST /orders/slowly": "direct, one a second: the next one is a 503",
+        "POST /orders/flaky": "queued, and its first attempt fails",
+        "GET /orders/{order_id}": "an order of the table",
+        "GET /jobs/{id}": "how a queued order is doing; waits with `Prefer: wait=10`",
+        "GET /jobs/{id}/result": "what the direct call would have answered",
+    }

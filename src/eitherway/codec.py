@@ -59,6 +59,13 @@ class Binding:
             else:
                 parameters.append(self._parameter(parameter, annotation, in_path))
         self.parameters = tuple(parameters)
+        self._call_signature = self._signature.replace(
+            parameters=[
+                parameter
+                for name, parameter in self._signature.parameters.items()
+                if name != self.context_name  # eitherway provides it
+            ]
+        )
         self._check(in_path, takes_body)
         bodies = [parameter for parameter in parameters if parameter.source == "body"]
         self.body = bodies[0] if bodies else None
@@ -145,6 +152,10 @@ class Binding:
             raise InvalidInputError("the input does not fit the operation", errors)
         return arguments
 
+    def decode_message(self, payload: bytes, params: bytes) -> dict[str, Any]:
+        """As `decode`, of a stored message."""
+        return self.decode(payload, decode_mapping(params))
+
     def _decode_body(self, body: Parameter, payload: bytes, errors: list[dict[str, str]]) -> Any:
         if b"NaN" in payload or b"Infinity" in payload:
             _refuse_constants(payload)
@@ -161,10 +172,8 @@ class Binding:
 
     def encode_arguments(self, *args: Any, **kwargs: Any) -> tuple[bytes, dict[str, Any]]:
         """A call's arguments (without the context) as payload and params. `InvalidInputError`."""
-        if self.context_name is not None:
-            kwargs = {**kwargs, self.context_name: None}
         try:
-            bound = self._signature.bind(*self._past_context(args), **kwargs).arguments
+            bound = self._call_signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise InvalidInputError(f"{self._label}: {error}") from None
         payload, params = b"", {}
@@ -180,16 +189,6 @@ class Binding:
             else:
                 params[parameter.name] = parameter.adapter.dump_python(value, mode="json")
         return payload, params
-
-    def _past_context(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        names = list(self._signature.parameters)
-        if self.context_name is None or names.index(self.context_name) >= len(args):
-            return args
-        raise_at = names.index(self.context_name)
-        raise InvalidInputError(
-            f"{self._label}: leave {self.context_name!r} (argument {raise_at + 1}) out and pass what "
-            "follows it by name; eitherway provides it"
-        )
 
     def encode_result(self, value: Any) -> bytes:
         """The result as JSON. `TypeError` where it does not fit the handler's return type."""

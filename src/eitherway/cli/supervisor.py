@@ -13,7 +13,7 @@ from collections.abc import Sequence
 logger = logging.getLogger("eitherway")
 
 CONFIGURATION_EXIT = 2
-_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.1, 5.0
+_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.1, 1.0
 _SETTLED_SECONDS = 10.0
 
 

@@ -47,9 +47,7 @@ class QueuedAttempt:
         job, message = self._delivery.job, self._delivery.message
         now = self._runtime.clock.now()
         try:
-            arguments = self._operation.binding.decode(
-                message.payload, decode_mapping(message.params)
-            )
+            arguments = self._operation.binding.decode_message(message.payload, message.params)
         except InvalidInputError as error:
             detail = f"the stored input does not fit {self._operation.name}: {error}"
             await self._settle(

@@ -167,6 +167,8 @@ class Consumer:
 
     def _ended(self, held: Held) -> None:
         self._leases.drop(held)
+        if not held.task.cancelled() and (error := held.task.exception()) is not None:
+            logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
         thread = held.context.thread if held.context else None
         if thread is None or thread.done():
             self._runtime.limiter.release(held.operation)

@@ -72,40 +72,44 @@ class Worker:
                 await self._runtime.clock.sleep(1)
 
 
-async def run_suspects(runtime: Runtime, stop: asyncio.Event, drain_seconds: float) -> None:
-    """Run suspects, one at a time and nothing else, until none waits or `stop` is set."""
+async def run_suspects(
+    runtime: Runtime, stop: asyncio.Event | None = None, drain_seconds: float = 0.0
+) -> int:
+    """Run suspects, one at a time and nothing else, until none waits or `stop` is set; how many."""
     leases = LeaseKeeper(runtime)
     consumer = Consumer(runtime, leases, alone=True)
     keeper = asyncio.create_task(leases.run())
+    total = 0
     try:
-        while not stop.is_set() and await consumer.receive_once(0):
-            await finish_or_give_back(runtime, leases, None, stop, drain_seconds)
+        while (stop is None or not stop.is_set()) and await consumer.receive_once(0):
+            total += 1
+            if stop is not None:
+                await _stopped_or_idle(stop, leases)
+            await finish_or_give_back(runtime, leases, None if stop is None else drain_seconds)
     finally:
-        await finish_or_give_back(runtime, leases, 0)
         await _end([keeper])
+    return total
 
 
 async def finish_or_give_back(
-    runtime: Runtime,
-    leases: LeaseKeeper,
-    timeout_seconds: float | None,
-    stop: asyncio.Event | None = None,
-    drain_seconds: float = 0.0,
+    runtime: Runtime, leases: LeaseKeeper, timeout_seconds: float | None
 ) -> None:
     """Wait for running attempts; cancel, and so give back, what is left after the time."""
     running = [held.task for held in leases.held()]
     if not running:
         return
     ended = asyncio.ensure_future(asyncio.wait(running))
-    if stop is not None:
-        stopped = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        timeout_seconds = drain_seconds
     if not await runtime.clock.wait(ended, timeout_seconds):
         for task in running:
             task.cancel()
         await ended
+
+
+async def _stopped_or_idle(stop: asyncio.Event, leases: LeaseKeeper) -> None:
+    stopped = asyncio.ensure_future(stop.wait())
+    running = [held.task for held in leases.held()]
+    await asyncio.wait({stopped, *running}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

@@ -29,6 +29,7 @@ pytest.register_assert_rewrite(
             "cases_events",
             "cases_fence",
             "cases_lease",
+            "cases_ready",
             "cases_receive",
             "cases_settle",
             "cases_shared",
@@ -45,7 +46,8 @@ from .cases_crash import CrashCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
-from .cases_receive import ReadyCases, ReceiveCases  # noqa: E402
+from .cases_ready import ReadyCases  # noqa: E402
+from .cases_receive import ReceiveCases  # noqa: E402
 from .cases_settle import SettleCases  # noqa: E402
 from .cases_shared import SharedCases  # noqa: E402
 from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402

@@ -11,7 +11,7 @@ from ...errors import ConfigurationError
 from ...job import JobState
 from ..contract import Engine, Message
 from .harness import EngineHarness, soon
-from .samples import START, a_job, get_one, job_id, take_new, take_one
+from .samples import START, a_demand, a_job, get_one, job_id, take_new, take_one
 
 PAYLOAD_BYTES = 4 * 1024 * 1024
 """More than this no case sends, whatever an engine takes."""
@@ -55,9 +55,13 @@ class OpenCases(EngineHarness):
         await soon(asyncio.wait(waiting))
 
     async def test_nothing_asked_nothing_given(self, engine: Engine) -> None:
-        """Every method takes an empty sequence."""
+        """Every method takes an empty sequence, and a count of none."""
+        await engine.accept([a_job(deadline=START - 1), a_job(2)])
         assert not await engine.accept([])
         assert not await engine.receive([])
+        assert not await engine.receive([a_demand(0)])
+        assert not await engine.overdue(0, 1)
+        assert not await engine.purge(0)
         assert not await engine.extend([])
         assert not await engine.settle([])
         assert not await engine.get([])

@@ -32,7 +32,7 @@ class EventCases(EngineHarness):
         assert not (await engine.events(page.cursor, 0)).events
 
     async def test_a_life_is_told_in_order(self, engine: Engine, clock: VirtualClock) -> None:
-        """Each state that a record went through, with its revision and its time."""
+        """Each revision of a record is an event: its state and its time, and none is left out."""
         cursor = (await engine.events(None, 0)).cursor
         await engine.accept([a_job()])
         records = [await get_one(engine)]
@@ -44,6 +44,8 @@ class EventCases(EngineHarness):
         await clock.advance(1)
         held = await take_one(engine)
         records.append(held.job)
+        await engine.extend([Extension(lease=held.lease, lease_seconds=30, progress={"of": 2})])
+        records.append(await get_one(engine))
         await settle(engine, an_end(held, JobState.SUCCEEDED, START + 2))
         records.append(await get_one(engine))
 
@@ -53,6 +55,8 @@ class EventCases(EngineHarness):
             (record.state, record.revision, record.updated) for record in records
         ]
         assert {each.job_id for each in told} == {job_id(1)}
+        first = told[0].sequence
+        assert [each.sequence for each in told] == list(range(first, first + len(told)))
 
     async def test_a_scheduled_life_is_legal(self, engine: Engine, clock: VirtualClock) -> None:
         """From one event to the next there is a transition, for a job that fell due as well."""

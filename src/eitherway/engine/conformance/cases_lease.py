@@ -141,6 +141,18 @@ class OverdueCases(EngineHarness):
         records = await engine.get(numbered(1, 2, 3))
         assert [record and record.kind for record in records] == [FailureKind.EXPIRED] * 3
 
+    async def test_a_deadline_moves_on_from_what_was_read(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """A scheduled job that fell due and then expired has another revision than before."""
+        await engine.accept([a_job(due=START + 5, deadline=START + 10)])
+        await clock.advance(6)
+        due = await get_one(engine)
+        await clock.advance(5)
+        (taken,) = await engine.overdue(10, LEASE_SECONDS)
+        await settle(engine, an_end(taken, JobState.FAILED, START + 11))
+        assert (await get_one(engine)).revision > due.revision
+
     async def test_a_running_job_past_its_deadline_is_its_holders(
         self, engine: Engine, clock: VirtualClock
     ) -> None:
@@ -236,6 +248,18 @@ class PurgeCases(EngineHarness):
         assert [record and record.id for record in found] == [None, job_id(2)]
         kept = (await engine.events(start, 0)).events
         assert {event.job_id for event in kept} == {job_id(2)}
+
+    async def test_a_purge_keeps_nothing_from_followers(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """A cursor goes on to what comes after the purge of all that it had passed."""
+        held = await take_new(engine, 1)
+        await settle(engine, an_end(held, JobState.SUCCEEDED, START, expires=START + 1))
+        cursor = (await engine.events(None, 0)).cursor
+        await clock.advance(2)
+        assert await engine.purge(10) == 1
+        await engine.accept([a_job(2)])
+        assert [each.job_id for each in (await engine.events(cursor, 0)).events] == [job_id(2)]
 
     async def test_a_dead_letter_stays(self, engine: Engine, clock: VirtualClock) -> None:
         """Without `expires` a record is kept for good."""

@@ -67,7 +67,7 @@ class SqliteEngine(Engine):
         path: Path | None = None,
         *,
         clock: Clock | None = None,
-        randomness: Randomness | None = None,
+        randomness: Randomness | None = None,  # noqa: ARG002 - of the contract; nothing to draw here
         at_step: Step = lambda _: None,
     ) -> None:
         self._path = path
@@ -118,8 +118,8 @@ class SqliteEngine(Engine):
                 wake=wake,
                 at_step=self._at_step,
             )
-            await writer.open()
             try:
+                await writer.open()
                 self._reader = Reader(store)
             except BaseException:
                 await writer.close()
@@ -139,18 +139,20 @@ class SqliteEngine(Engine):
             await writer.close()
 
     async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
+        """Store jobs in the next group commit."""
         new: list[bool] = await self._submit("accept", jobs)
         return new
 
     async def ready(
         self, operations: Sequence[str], wait_seconds: float, *, alone: bool = False
     ) -> Sequence[str]:
+        """Ask the index; then wait for a wake-up, or until a job falls due."""
         reader, wake = self._opened()
         wake.listen(Topic.WORK)
         until = self._clock.now() + wait_seconds
         while True:
             now = self._clock.now()
-            found, due = self._look(reader, operations, alone, now)
+            found, due = self._look(reader, operations, alone=alone, now=now)
             if found or now >= until:
                 return found
             await wake.wait(Topic.WORK, min(until, due) - now)
@@ -158,6 +160,7 @@ class SqliteEngine(Engine):
                 return ()
 
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
+        """Lease due jobs in the next group commit."""
         for demand in demands:
             known = self._version_max.get(demand.operation, demand.version_max)
             self._version_max[demand.operation] = max(known, demand.version_max)
@@ -165,30 +168,37 @@ class SqliteEngine(Engine):
         return deliveries
 
     async def extend(self, extensions: Sequence[Extension]) -> Sequence[bool]:
+        """Hold leases longer, in the next group commit."""
         held: list[bool] = await self._submit("extend", extensions)
         return held
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        """Commit attempts in the next group commit; an illegal transition fails the whole call."""
         settled: list[Settled] = await self._submit("settle", settlements)
         return settled
 
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
+        """Take over what lapsed or expired, in the next group commit."""
         taken: list[Overdue] = await self._submit("overdue", (count, lease_seconds))
         return taken
 
     async def purge(self, count: int) -> int:
+        """Delete records past their retention, in the next group commit."""
         purged: int = await self._submit("purge", count)
         return purged
 
     async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:
+        """Look records up on the spot."""
         reader, _ = self._opened()
         return jobs.get(reader, ids, self._clock.now())
 
     async def read(self, keys: Sequence[ItemKey]) -> Sequence[Item]:
+        """Look items up on the spot."""
         reader, _ = self._opened()
         return items.read(reader, keys)
 
     async def events(self, after: str | None, wait_seconds: float) -> EventPage:
+        """Read on after the cursor; wait for a wake-up if there is nothing."""
         reader, wake = self._opened()
         wake.listen(Topic.EVENTS)
         if after is None:
@@ -214,7 +224,7 @@ class SqliteEngine(Engine):
         return self._reader, self._wake
 
     def _look(
-        self, reader: Reader, operations: Sequence[str], alone: bool, now: float
+        self, reader: Reader, operations: Sequence[str], *, alone: bool, now: float
     ) -> tuple[list[str], float]:
         """Of what something may be received now, and when the next job falls due."""
         found, next_due = [], math.inf

@@ -7,7 +7,8 @@ from ...errors import EngineError
 from ...job import JobState
 from .reader import Reader
 
-PAGE_MAX = 1000
+PAGE_MAX = 250
+"""Events of a page: about a millisecond of the event loop."""
 
 
 def now_page(reader: Reader) -> EventPage:

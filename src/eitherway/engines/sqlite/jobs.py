@@ -147,14 +147,11 @@ def _lease(
 ) -> list[Delivery]:
     until = tx.now + demand.lease_seconds
     rows, deliveries = [], []
-    for row, message in found:
-        revision = row.revision
-        if row.state == JobState.SCHEDULED:  # no transition leads from there to running
-            revision += 1
-            tx.add_event(row.seq, revision, JobState.QUEUED, tx.now)
+    for waiting, message in found:
+        row = tx.fallen_due(waiting)
         leased = row._replace(
             state=JobState.RUNNING,
-            revision=revision + 1,
+            revision=row.revision + 1,
             updated=tx.now,
             started=tx.now if row.started is None else row.started,
             attempt=row.attempt + 1,
@@ -163,10 +160,8 @@ def _lease(
             attempt_started=tx.now,
         )
         tx.add_event(row.seq, leased.revision, JobState.RUNNING, tx.now)
-        rows.append(
-            (leased.revision, tx.now, leased.started, demand.alone, leased.token, until, tx.now)
-            + (row.seq,)
-        )
+        start = (tx.now, leased.started, demand.alone, leased.token, until, tx.now)
+        rows.append((leased.revision, *start, row.seq))
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
         deliveries.append(Delivery(lease=lease, job=to_record(leased, tx.now), message=message))
     tx.each("receive", rows)

@@ -13,20 +13,21 @@ MIGRATIONS: Sequence[Path] = sorted(Path(__file__).with_name("migrations").glob(
 """Each starts with its number; the number of the last one applied is the file's `user_version`."""
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Path] = MIGRATIONS) -> None:
-    """Apply what is missing, each migration whole or not at all. Call it under the file's lock.
-
-    `ConfigurationError` if the file is newer than this program, or another program's.
-    """
-    version = _pragma(connection, "user_version")
-    newest = int(migrations[-1].name[:4])
-    if version > newest and _pragma(connection, "application_id") == APPLICATION_ID:
+def check_schema(connection: sqlite3.Connection) -> None:
+    """`ConfigurationError` if the database is another program's, or of a newer eitherway."""
+    if _pragma(connection, "application_id") != APPLICATION_ID and not _is_empty(connection):
+        raise ConfigurationError("the database is another program's: give a file of its own")
+    version, newest = _pragma(connection, "user_version"), int(MIGRATIONS[-1].name[:4])
+    if version > newest:
         raise ConfigurationError(
             f"the database has schema {version}, this eitherway knows up to {newest}: "
             "upgrade eitherway, or give another file"
         )
-    if _pragma(connection, "application_id") != APPLICATION_ID and not _is_empty(connection):
-        raise ConfigurationError("the database is another program's: give a file of its own")
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Path] = MIGRATIONS) -> None:
+    """Apply what is missing, each migration whole or not at all. Call it under the file's lock."""
+    version = _pragma(connection, "user_version")
     for migration in migrations:
         number = int(migration.name[:4])
         if number > version:

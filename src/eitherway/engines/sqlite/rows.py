@@ -47,11 +47,20 @@ class JobRow(NamedTuple):
 WIDTH = len(JobRow._fields)
 
 
+def fallen_due(row: JobRow, now: float) -> JobRow:
+    """The row as it reads at `now`: a scheduled job that fell due is queued, a revision on.
+
+    Nothing writes that down at the time; whoever writes the row next does.
+    """
+    if row.state != JobState.SCHEDULED or row.due is None or row.due > now:
+        return row
+    return row._replace(state=JobState.QUEUED, revision=row.revision + 1, updated=row.due)
+
+
 def to_record(row: JobRow, now: float) -> JobRecord:
-    """The record that a row makes at `now`: a scheduled job that fell due reads as queued."""
+    """The record that a row makes at `now`."""
+    row = fallen_due(row, now)
     state = JobState(row.state)
-    if state is JobState.SCHEDULED and row.due is not None and row.due <= now:
-        state = JobState.QUEUED
     return JobRecord(
         id=row.id,
         operation=row.operation,

@@ -10,7 +10,7 @@ from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from .items import Items
 from .jobs import insert
-from .rows import JobRow, append_attempts, to_text
+from .rows import JobRow, append_attempts, fallen_due, to_text
 from .transaction import Transaction
 from .wake import Topic
 
@@ -54,7 +54,7 @@ class _Group:
         row = None if found is None else JobRow._make(found)
         if row is None or row.token != finish.lease.token or row.lease_until is None:
             return None
-        check_transition(JobState(row.state), finish.state)
+        check_transition(JobState(fallen_due(row, self._tx.now).state), finish.state)
         return row
 
     def decide(self, settlement: Settlement, row: JobRow | None) -> Settled:
@@ -68,7 +68,7 @@ class _Group:
         self._items.apply(work.writes)
         self._jobs += work.jobs
         if finish is not None and row is not None:
-            self._finish(finish, row)
+            self._finish(finish, self._tx.fallen_due(row))
         return _DONE
 
     def write(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...errors import ConfigurationError, EitherwayError, EngineError, EngineUnavailableError
 from .files import mounts_text, refuse_network
-from .migrations import migrate
+from .migrations import check_schema, migrate
 
 _BUSY_TIMEOUT_MS = 5000  # against other programs; those of eitherway queue on the lock file
 _FOR_A_PERSON = frozenset(
@@ -65,25 +65,33 @@ class FileStore(Store):
         self._lock: int | None = None
 
     def prepare(self) -> None:
+        """Make the file or bring it up to date, alone."""
         if not self._path.parent.is_dir():
             raise ConfigurationError(f"there is no directory {self._path.parent}: make it")
         refuse_network(self._path, mounts_text())
         try:
-            with self.writing(), closing(self.connect()) as connection:
-                migrate(connection)
-                # Raises now, rather than at the first accept, if the file cannot be written.
-                connection.executescript("BEGIN IMMEDIATE; PRAGMA user_version; COMMIT;")
+            with self.writing():
+                # Without the pragmas of `connect`, which would change another program's file.
+                with closing(_connect(str(self._path))) as connection:
+                    check_schema(connection)
+                with closing(self.connect()) as connection:
+                    migrate(connection)
+                    # Raises now, rather than at the first accept, if it cannot be written.
+                    connection.executescript("BEGIN IMMEDIATE; COMMIT;")
         except (sqlite3.Error, OSError, EitherwayError) as error:
             self.close()
             raise self._open_error(error) from error
 
     def connect(self) -> sqlite3.Connection:
+        """A connection that syncs at every commit."""
         connection = _connect(str(self._path))
         try:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
-                raise ConfigurationError("SQLite has no shared memory here: use a local disk")
+                raise ConfigurationError(  # noqa: TRY301 - closed below, like every error here
+                    "SQLite has no shared memory here: use a local disk"
+                )
             connection.execute("PRAGMA synchronous = FULL")
             # macOS: its fsync leaves the data in the disk's own cache.
             connection.execute("PRAGMA fullfsync = ON")
@@ -94,10 +102,12 @@ class FileStore(Store):
         return connection
 
     def disconnect(self, connection: sqlite3.Connection) -> None:
+        """Close it."""
         connection.close()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
+        """The lock file, held."""
         # A queue of its own in front of SQLite's lock, which polls with sleeps and starves:
         # with two processes its p99 is 330 ms, this one's 23 (design/performance.md, 6).
         if self._lock is None:
@@ -109,9 +119,11 @@ class FileStore(Store):
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def reading(self) -> AbstractContextManager[object]:
+        """Nothing: readers see the last commit and wait for nobody."""
         return nullcontext()
 
     def close(self) -> None:
+        """Let go of the lock file."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -136,10 +148,12 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
+        """Make the one connection."""
         self._connection = _connect(":memory:")
         migrate(self._connection)
 
     def connect(self) -> sqlite3.Connection:
+        """The one connection."""
         if self._connection is None:
             raise EngineError("the engine is not open")
         return self._connection
@@ -148,12 +162,15 @@ class MemoryStore(Store):
         """Nothing: another connection would be another database."""
 
     def writing(self) -> AbstractContextManager[None]:
+        """The lock between the two threads, held."""
         return _held(self._lock)
 
     def reading(self) -> AbstractContextManager[object]:
+        """The same lock: one connection has no snapshots of its own."""
         return self._lock
 
     def close(self) -> None:
+        """Close it; all is gone."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -165,7 +182,7 @@ def engine_error(error: Exception) -> EitherwayError:
         return error
     if isinstance(error, sqlite3.OperationalError | OSError):
         return EngineUnavailableError(f"sqlite: {error}")
-    return EngineError(f"sqlite: {error}")
+    return EngineError(f"sqlite cannot store this: {error}")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...engine.contract import Step
 from .queries import QUERIES
+from .rows import JobRow, fallen_due
 from .wake import Topic
 
 
@@ -37,6 +38,13 @@ class Transaction:
     def add_event(self, job_seq: int, revision: int, state: str, at: float) -> None:
         """Say that the job has this state since `at`, under this revision."""
         self.events.append((job_seq, revision, state, at))
+
+    def fallen_due(self, row: JobRow) -> JobRow:
+        """The row as it reads now, to be rewritten; the event that it was queued is added."""
+        fallen = fallen_due(row, self.now)
+        if fallen is not row:
+            self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated)
+        return fallen
 
     def write_events(self) -> None:
         """Store the events added so far."""

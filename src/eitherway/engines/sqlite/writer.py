@@ -91,7 +91,7 @@ class Writer:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
         try:
             self._store.prepare()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - `open` raises it
             self._tell([(self._opened, error), (self._ended, None)])
             return
         self._tell([(self._opened, None)])
@@ -128,13 +128,14 @@ class Writer:
         except (sqlite3.OperationalError, OSError) as error:
             self._disconnect()  # a fresh one, in case this one is broken
             self._tell([(call.future, engine_error(error)) for call in group])
-        except BaseException as error:
-            if len(group) == 1:
-                cause = engine_error(error) if isinstance(error, sqlite3.Error) else error
-                self._tell([(group[0].future, cause)])
-                return
-            for call in group:  # one caller's mistake is not the others': each on its own
-                self._do([call])
+        except BaseException as error:  # noqa: BLE001 - the caller's future raises it
+            if len(group) > 1:  # one caller's mistake is not the others': each on its own
+                for call in group:
+                    self._do([call])
+            elif isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
+                self._tell([(group[0].future, engine_error(error))])
+            else:
+                self._tell([(group[0].future, error)])
         else:
             self._publish(calls, told, topics)
 
@@ -171,7 +172,7 @@ class Writer:
             self._wake.notify_peers(topics)
             for name in calls:
                 self._step(name, "woken")
-        except BaseException as error:  # a test's, of its own step
+        except BaseException as error:  # noqa: BLE001 - a test's, of its own step
             told = [(future, error) for future, _ in told]
         self._tell(told, topics)
 

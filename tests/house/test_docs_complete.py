@@ -1,0 +1,96 @@
+"""The reference leaves nothing out: every option, setting, problem and public name."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import eitherway
+from eitherway import Context, Limit, Retry
+from eitherway.app import Policies
+from eitherway.cli.main import cli
+from eitherway.problem import CATALOGUE
+from eitherway.settings import Settings
+
+from .conftest import ROOT
+from .pages import section
+
+REFERENCE = ROOT / "docs" / "reference"
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    subcommands = getattr(command, "commands", {})
+    for name, subcommand in subcommands.items():
+        if not subcommand.hidden:
+            yield from commands(subcommand, f"{path} {name}")
+    if not subcommands:
+        yield path, command
+
+
+COMMANDS = dict(commands(typer.main.get_command(cli), "eitherway"))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_option_of_every_command_is_described(path: str) -> None:
+    page = section((REFERENCE / "cli.md").read_text(), f"## `{path}`")
+    options = {
+        option
+        for parameter in COMMANDS[path].params
+        if not getattr(parameter, "hidden", False) and parameter.param_type_name == "option"
+        for option in parameter.opts
+    }
+    assert page, f"docs/reference/cli.md has no section `{path}`"
+    assert [option for option in options - {"--help"} if f"`{option}" not in page] == []
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_is_described_with_its_default(name: str) -> None:
+    rows = (REFERENCE / "settings.md").read_text().splitlines()
+    default = Settings.model_fields[name].default
+    shown = f"`{default:g}`" if isinstance(default, float | int) else f"`{default}`"
+    (row,) = [row for row in rows if row.startswith(f"| `EITHERWAY_{name.upper()}` |")]
+    assert not default or shown in row
+
+
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_every_problem_is_described_with_its_status(name: str) -> None:
+    status, title = CATALOGUE[name]
+    page = section((REFERENCE / "problems.md").read_text(), f"## `{name}`")
+    assert f"{status}" in page
+    assert title in page
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = everything(REFERENCE)
+    assert [name for name in eitherway.__all__ if f"`{name}" not in text] == []
+
+
+def test_every_policy_and_every_member_of_the_context_is_described() -> None:
+    page = (REFERENCE / "handlers.md").read_text()
+    members = {"job_id", "operation", "attempt", "attempts_max", "deadline", "headers"} | {
+        name
+        for name, value in vars(Context).items()
+        if not name.startswith("_") and "called by eitherway" not in (value.__doc__ or "")
+    }
+    names = {
+        *Policies.__annotations__,
+        *(field.name for field in fields(Retry)),
+        *(field.name for field in fields(Limit)),
+        *members,
+    }
+    assert [name for name in sorted(names) if f"`{name}" not in page] == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text()
+    records = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert records
+    assert [name for name in records if f"({name})" not in index] == []
+
+
+def everything(folder: Path) -> str:
+    return "\n".join(path.read_text() for path in folder.glob("*.md"))

@@ -1,0 +1,126 @@
+"""The public API as type checkers see it: never run, checked by mypy and by pyright, both strict.
+
+Every line that ends in two ignores is a mistake that both must report: an ignore that hides nothing
+is an error of its own.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, assert_type
+
+from pydantic import BaseModel
+
+from eitherway import App, Context, Job, JobState, Limit, Retry, Router, Table
+from eitherway.job import JobRecord
+from eitherway.testing import Response, TestApp
+
+
+class Order(BaseModel):
+    """What is ordered."""
+
+    order_id: str
+    amount: float
+
+
+class Receipt(BaseModel):
+    """What the customer gets."""
+
+    order_id: str
+
+
+app = App("shop")
+orders = app.table("orders", Order, key="order_id")
+notes = app.table("notes", dict[str, Any], key="order_id")
+orders_db = Limit("orders-db", in_flight=8, per_second=200)
+
+
+@app.post("/orders", delivery="queued", retry=Retry(attempts=5), limit=orders_db)
+async def place_order(order: Order) -> Order:
+    await orders.put(order)
+    return order
+
+
+@app.post("/receipts", limit=[orders_db, Limit(per_second=5)])
+def print_receipt(order: Order) -> Receipt:
+    orders.sync.put(order)
+    return Receipt(order_id=order.order_id)
+
+
+@app.operation(name="announce", timeout_seconds=5)
+async def announce(ctx: Context, order_id: str, loud: bool = False) -> None:
+    ctx.progress(0.5, "half way")
+
+
+@app.operation()
+def count_words(ctx: Context, text: str) -> int:
+    return len(text.split())
+
+
+@app.put("/orders/{order_id}")
+async def correct_order(ctx: Context, order: Order, order_id: str) -> Order:
+    assert_type(ctx.enqueue(place_order, order), Job[Order])
+    assert_type(await ctx.enqueue(print_receipt, order), Job[Receipt])
+    assert_type(ctx.enqueue(announce, order_id, loud=True), Job[None])
+    assert_type(ctx.enqueue(count_words, "two words"), Job[int])
+    ctx.enqueue(place_order, order_id)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ctx.enqueue(announce)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    return order
+
+
+# A decorated handler stays what it was.
+as_function: Callable[[Order], Awaitable[Order]] = place_order
+as_plain_function: Callable[[Order], Receipt] = print_receipt
+
+
+async def enqueueing(order: Order) -> None:
+    job = await app.enqueue(place_order, order)
+    assert_type(job, Job[Order])
+    assert_type(job.id, str)
+    assert_type(await job.result(), Order)
+    assert_type(await job.result(timeout_seconds=5), Order)
+    assert_type(await job.status(), JobState)
+    assert_type(await job.record(), JobRecord)
+    assert_type(await app.enqueue(print_receipt, order), Job[Receipt])
+    assert_type(await app.enqueue(announce, "a", loud=True), Job[None])
+    assert_type(await (await app.enqueue(count_words, "two words")).result(), int)
+    await app.enqueue(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await app.enqueue(place_order)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await app.enqueue(announce, "a", quiet=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await app.enqueue("place_order", order)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def tables(order: Order) -> None:
+    assert_type(orders, Table[Order])
+    assert_type(await orders.get("a"), Order)
+    assert_type(await orders.get("a", None), Order | None)
+    assert_type(await orders.get("a", 0, check=True), Order | int)
+    assert_type(await orders.version("a"), int)
+    assert_type(await notes.get("a"), dict[str, Any])
+    assert_type(orders.sync.get("a"), Order)
+    assert_type(orders.sync.get("a", None), Order | None)
+    await orders.put(order, if_absent=True)
+    await orders.put(order, if_version=3)
+    await orders.delete("a")
+    await orders.put("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await orders.get(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    orders.sync.put(Receipt(order_id="a"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def testing(order: Order) -> None:
+    async with TestApp(app) as shop:
+        assert_type(shop, TestApp)
+        assert_type(await shop.call(place_order, order), Order)
+        assert_type(await shop.call(print_receipt, order), Receipt)
+        assert_type(await shop.call(announce, "a"), None)
+        assert_type(await shop.enqueue(count_words, "two words"), Job[int])
+        assert_type(await shop.request("POST", "/orders", json={}), Response)
+        assert_type(await shop.drain(), int)
+        await shop.call(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def declaring(router: Router) -> None:
+    router.post("/orders", delivery="sometimes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", retries=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    router.post("/orders", limit=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Retry(jitter="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Limit(8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
