@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -15,7 +16,7 @@ _IDLE_SECONDS_MAX = 3.0  # uvicorn hangs up after 5: never send on a connection 
 
 @dataclass(slots=True)
 class Response:
-    """An answer, and when it was asked for and had (times of the event loop's clock)."""
+    """An answer, and when it was asked for and had (of `time.monotonic`: uvloop's own has 1 ms steps)."""
 
     status: int = 0
     reason: str = ""
@@ -62,7 +63,7 @@ class Client:
             self._idle.pop().close()
 
     async def _connection(self) -> _Connection:
-        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS_MAX
+        oldest = time.monotonic() - _IDLE_SECONDS_MAX
         while self._idle:
             connection = self._idle.pop()  # the last one used: the others may go stale
             if connection.usable and connection.used > oldest:
@@ -77,18 +78,17 @@ class _Connection(asyncio.Protocol):
     """One connection, one request at a time; `on_*` are httptools' callbacks."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser: httptools.HttpResponseParser
         self._answer: asyncio.Future[Response] | None = None
         self._response = Response()
         self.usable = True
-        self.used = self._loop.time()
+        self.used = time.monotonic()
 
     async def send(self, request: bytes) -> Response:
         self._parser = httptools.HttpResponseParser(self)
-        self._answer = self._loop.create_future()
-        self._response = Response(sent=self._loop.time())
+        self._answer = asyncio.get_running_loop().create_future()
+        self._response = Response(sent=time.monotonic())
         self._transport.write(request)
         try:
             return await self._answer
@@ -122,7 +122,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         self._response.status = self._parser.get_status_code()
-        self._response.received = self.used = self._loop.time()
+        self._response.received = self.used = time.monotonic()
         self.usable = self.usable and self._parser.should_keep_alive()
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(self._response)

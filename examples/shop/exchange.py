@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from textwrap import indent
 from typing import Any
 from urllib.parse import urlsplit
 
 from client import Client, Response
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 _JSON = {"content-type": "application/json"}
@@ -33,11 +33,11 @@ class Exchanges:
         return all([direct.status == 200, queued, await self._refused(), await self._retried()])
 
     async def _direct(self) -> Response:
-        self._title("1", "direct", "the caller waits, and has the answer on the same call")
+        title(self._console, "1. direct: the caller waits for the answer")
         return await self._post("/orders/direct", _ORDER)
 
     async def _queued(self, direct: Response) -> bool:
-        self._title("2", "queued", "stored durably, confirmed at once; done by a worker, asked for")
+        title(self._console, "2. queued: stored and confirmed at once, done by a worker")
         job = urlsplit((await self._post("/orders", _ORDER)).headers["location"]).path
         await self._send("GET", job, {"prefer": "wait=10"}, again=True)
         result = await self._send("GET", f"{job}/result")
@@ -47,13 +47,13 @@ class Exchanges:
         return same
 
     async def _refused(self) -> bool:
-        self._title("3", "direct, past its limit", "of one order a second: nothing is stored")
+        title(self._console, "3. direct, past its limit of one a second: refused, nothing stored")
         await self._post("/orders/slowly", {**_ORDER, "order_id": "o-1002"})
         refused = await self._post("/orders/slowly", {**_ORDER, "order_id": "o-1003"})
         return refused.status == 503 and "retry-after" in refused.headers
 
     async def _retried(self) -> bool:
-        self._title("4", "queued, failing once", "the job is retried, and keeps every attempt")
+        title(self._console, "4. queued, failing once: retried, with every attempt on record")
         answer = await self._post("/orders/flaky", {**_ORDER, "order_id": "o-1004"}, again=True)
         job = urlsplit(answer.headers["location"]).path
         ended = await self._send("GET", job, {"prefer": "wait=10"}, again=True)
@@ -74,35 +74,35 @@ class Exchanges:
         *,
         again: bool = False,
     ) -> Response:
-        self._print(Text(f"> {method} {path}", "bold cyan"), headers or {}, body)
+        self._print(Text(f"> {method} {path} HTTP/1.1", "bold cyan"), headers or {}, body)
         response = await self._client.request(method, path, headers=headers, body=body)
         took_ms = (response.received - response.sent) * 1000
         colour = "green" if response.status < 400 else "yellow"
-        line = Text(f"< {response.status} {response.reason}", f"bold {colour}")
-        line.append(f"   after {took_ms:,.1f} ms", "not bold dim")
+        line = Text(f"< HTTP/1.1 {response.status} {response.reason}", f"bold {colour}")
+        line.append(f"   (after {took_ms:,.1f} ms)", "not bold dim")
         self._print(line, response.headers, response.body, again=again)
         return response
 
     def _print(
         self, line: Text, headers: Mapping[str, str], body: bytes, *, again: bool = False
     ) -> None:
-        self._console.print(line)
         for name, value in headers.items():
             if name not in _HEADERS_HIDDEN:
-                header = Text.assemble((f"{name}: ", "dim"), value, overflow="fold")
-                self._console.print(Padding(header, (0, 0, 0, 2)))
+                line.append(f"\n  {name}: ", "not bold dim").append(value, "not bold default")
+        self._console.print(line, soft_wrap=True)  # what is cut cannot be copied
         if body:
-            text = laid_out(body, self._console.width - 4, again=again)
-            self._console.print(Padding(_coloured(text), (0, 0, 0, 2)))
-        self._console.print()
-
-    def _title(self, number: str, name: str, what: str) -> None:
-        self._console.print(Text.assemble((f"{number}. {name}", "bold"), f": {what}"))
+            text = indent(laid_out(body, self._console.width - 2, again=again), "  ")
+            self._console.print(_coloured(text), soft_wrap=True)
         self._console.print()
 
     def _say(self, sentence: str) -> None:
-        self._console.print(sentence)
-        self._console.print()
+        self._console.print(f"{sentence}\n")
+
+
+def title(console: Console, text: str) -> None:
+    """Begin a part of the demo."""
+    console.rule(f"[bold]{text}[/]", align="left", style="dim")
+    console.print()
 
 
 def laid_out(body: bytes, width: int, *, again: bool = False) -> str:
@@ -114,21 +114,21 @@ def laid_out(body: bytes, width: int, *, again: bool = False) -> str:
     return f"{_layout(shown, width, 0)}\n(and {len(value) - len(shown)} fields as above)"
 
 
-def _layout(value: Any, width: int, indent: int) -> str:
+def _layout(value: Any, width: int, margin: int) -> str:
     flat = json.dumps(value, ensure_ascii=False)
-    if not value or not isinstance(value, dict | list) or indent + len(flat) <= width:
+    if not value or not isinstance(value, dict | list) or margin + len(flat) <= width:
         return flat
-    pad = " " * (indent + 2)
+    pad = " " * (margin + 2)
     if isinstance(value, list):
-        parts, (start, end) = [_layout(item, width, indent + 2) for item in value], "[]"
+        parts, (start, end) = [_layout(item, width, margin + 2) for item in value], "[]"
     else:
         start, end = "{}"
         parts = [
-            f"{json.dumps(name)}: {_layout(item, width - len(name) - 4, indent + 2)}"
+            f"{json.dumps(name)}: {_layout(item, width - len(name) - 4, margin + 2)}"
             for name, item in value.items()
         ]
     inside = ",\n".join(pad + part for part in parts)
-    return f"{start}\n{inside}\n{' ' * indent}{end}"
+    return f"{start}\n{inside}\n{' ' * margin}{end}"
 
 
 def _coloured(text: str) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from client import Client
+from exchange import title
 from replay import Lane
 from report import Summary
 from rich.console import Console
@@ -24,8 +25,9 @@ _COLUMNS = (
 
 def introduce(console: Console, workload: Workload) -> None:
     """Say what is replayed, how much faster than it was, and against which limit."""
+    title(console, "5. both ways, under load")
     console.print(
-        "[bold]5. both, under load[/]: the requests to Kennedy Space Center's web server on a "
+        "The requests to Kennedy Space Center's web server on a "
         f"launch day (13 July 1995, {workload.window}, real counts), {SPEEDUP} times as fast: "
         f"{len(workload.times):,} orders in {workload.seconds:g} s, up to "
         f"{workload.peak_per_second} in one second. The limit of both is "
@@ -69,5 +71,5 @@ async def _watch(progress: Progress, task: TaskID, lane: Lane) -> None:
 
 def _update(progress: Progress, task: TaskID, lane: Lane) -> None:
     waiting = lane.answered - lane.refused - lane.ended
-    note = f"{lane.refused:,} refused, {waiting:,} waiting"
+    note = f"known, {lane.refused:,} refused, {waiting:,} waiting"
     progress.update(task, completed=lane.ended, note=note, refresh=True)

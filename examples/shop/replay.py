@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -23,7 +24,7 @@ _JSON = {"content-type": "application/json"}
 
 @dataclass(slots=True)
 class Call:
-    """One order on its way. Times are of the event loop's clock; None until it came to that."""
+    """One order on its way. Times are of `time.monotonic`; None until it came to that."""
 
     order_id: str
     body: bytes
@@ -45,7 +46,7 @@ class Lane:
         self.answered = self.refused = self.ended = 0  # so far, for a progress bar
         self._client = client
         self._jobs: asyncio.Queue[tuple[Call, str]] = asyncio.Queue()
-        start = asyncio.get_running_loop().time() + _LEAD_SECONDS
+        start = time.monotonic() + _LEAD_SECONDS
         amount = random.Random(_SEED).uniform  # noqa: S311 - prices, no secrets
         self.calls = []
         for number, at in enumerate(workload.times):
@@ -55,22 +56,19 @@ class Lane:
 
     async def run(self) -> None:
         """Send every order at its time, and wait until all that were accepted have ended."""
-        pollers = [asyncio.create_task(self._poll()) for _ in range(POLLERS)]
-        try:
-            async with asyncio.TaskGroup() as sends:
-                for call in self.calls:
-                    ahead = call.intended - asyncio.get_running_loop().time()
-                    if ahead > 0:
-                        await asyncio.sleep(ahead)
-                    sends.create_task(self._send(call))
-            async with asyncio.timeout(_DRAIN_SECONDS_MAX):
-                await self._jobs.join()
-        except TimeoutError:
-            pass  # what has not ended by now counts as lost
-        finally:
+        async with asyncio.TaskGroup() as tasks:
+            pollers = [tasks.create_task(self._poll()) for _ in range(POLLERS)]
+            sends = []
+            for call in self.calls:
+                ahead = call.intended - time.monotonic()
+                if ahead > 0:
+                    await asyncio.sleep(ahead)
+                sends.append(tasks.create_task(self._send(call)))
+            await asyncio.wait(sends)
+            with contextlib.suppress(TimeoutError):  # what has not ended by then counts as lost
+                await asyncio.wait_for(self._jobs.join(), _DRAIN_SECONDS_MAX)
             for poller in pollers:
                 poller.cancel()
-            await asyncio.gather(*pollers, return_exceptions=True)
 
     async def read_back(self) -> None:
         """Look for every order in the table, whatever was said about it."""
@@ -111,16 +109,17 @@ class Lane:
         try:
             answer = await self._client.request("GET", job, headers={"prefer": "wait=10"})
         except OSError:
+            answer = Response()
+        if answer.status != 200:
             await asyncio.sleep(0.1)
             return False
         document = json.loads(answer.body)
-        if answer.status == 200 and document["status"] == "succeeded":
+        if document["status"] == "succeeded":
             call.known = answer.received
-            call.committed = _loop_time(document["finished"], answer)
-        return answer.status == 200 and bool(document["done"])
+            call.committed = _monotonic(document["finished"])
+        return bool(document["done"])
 
 
-def _loop_time(moment: str, answer: Response) -> float:
-    """A moment of the server's wall clock, which is ours too, on the event loop's clock."""
-    elapsed = time.time() - datetime.fromisoformat(moment).timestamp()
-    return min(answer.received, asyncio.get_running_loop().time() - elapsed)
+def _monotonic(moment: str) -> float:
+    """A moment of the wall clock, which the server shares with us, on the clock of the calls."""
+    return time.monotonic() - (time.time() - datetime.fromisoformat(moment).timestamp())

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from replay import Call, Lane
+from rich import box
 from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
 _HOW = """\
-Times in ms from the intended send time; p50 and p99 of the orders that came so far.
-accepted   direct: its 200 was received; queued: its 202 was
-committed  counted by reading every order back from the table at the end
-           time: direct, its 200 again (the row is written before it is sent);
-           queued, the end that the job's record states
-known      direct: its 200; queued: the status, long-polled by {pollers} pollers, said succeeded
-lost       intended - committed; nobody sent a refused order again"""
+Times are in ms from the intended send time, of the orders that got that far.
+accepted   the 200 (direct) or the 202 (queued) was received
+committed  the row is there: every order is looked for in the table at the end;
+           when: direct, by its 200; queued, by "finished" of the job's record
+known      the client has learnt it: direct, by its 200; queued, by the status,
+           long-polled over {pollers} connections
+lost       intended - committed: nobody sends a refused order again"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Summary:
 
 def show(console: Console, direct: Summary, queued: Summary, *, pollers: int) -> None:
     """Print both tables and how their numbers were had."""
-    console.print(Columns([_table(direct), _table(queued)], padding=(0, 2)))
+    console.print(Columns([_table(direct), _table(queued)], padding=(0, 6)))
     console.print()
     console.print(_HOW.format(pollers=pollers), style="dim", highlight=False, soft_wrap=True)
     console.print()
@@ -116,17 +117,22 @@ def _after(calls: Iterable[Call], moment: str) -> tuple[float, ...]:
 
 
 def _table(lane: Summary) -> Table:
-    table = Table(title=f"[bold]{lane.name}[/]  POST {lane.path}", title_justify="left")
+    table = Table(
+        title=f"[bold]{lane.name}[/]  POST {lane.path}",
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+    )
     table.add_column("", no_wrap=True)
     for heading in ("orders", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=True, min_width=6)
     table.add_row("intended", f"{lane.intended:,}")
+    table.add_row(
+        "accepted", f"{len(lane.accepted):,}", ms(lane.accepted, 50), ms(lane.accepted, 99)
+    )
     table.add_row("refused", f"{lane.refused:,}", style="yellow" if lane.refused else "")
-    for name, count, times in (
-        ("accepted", len(lane.accepted), lane.accepted),
-        ("committed", lane.stored, lane.committed),
-        ("known", len(lane.known), lane.known),
-    ):
-        table.add_row(name, f"{count:,}", ms(times, 50), ms(times, 99))
+    table.add_row("committed", f"{lane.stored:,}", ms(lane.committed, 50), ms(lane.committed, 99))
+    table.add_row("known", f"{len(lane.known):,}", ms(lane.known, 50), ms(lane.known, 99))
     table.add_row("lost", f"{lane.lost:,}", style="bold red" if lane.lost else "bold green")
     return table

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
-from .engine.contract import Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
+from .engine.contract import Engine, Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
 from .errors import ConfigurationError, InvalidInputError
 from .signals import Conflict, NotFound
 
@@ -25,27 +25,20 @@ ITEMS_MAX = 90
 """Items that one attempt may write: what fits DynamoDB's transaction beside the record."""
 
 
-class ItemReader(Protocol):
-    """Where committed items are read: an engine."""
-
-    async def read(self, keys: Sequence[ItemKey]) -> Sequence[Item]:
-        """The items as last committed."""
-
-
 class UnitOfWork:
     """One attempt's reads, writes and enqueued jobs, until they commit together."""
 
-    def __init__(self, reader: ItemReader) -> None:
-        self._reader = reader
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._read: dict[ItemKey, Item] = {}
         self._written: dict[ItemKey, bytes | None] = {}
         self._checked: set[ItemKey] = set()
-        self.jobs: list[NewJob] = []
+        self._jobs: list[NewJob] = []
 
     async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
         """The item as this attempt sees it: its own write, else as committed."""
         if key not in self._read:
-            (self._read[key],) = await self._reader.read([key])
+            (self._read[key],) = await self._engine.read([key])
         if check:
             self._checked.add(key)
         committed = self._read[key]
@@ -54,15 +47,34 @@ class UnitOfWork:
         value = self._written[key]
         return Item(version=committed.version + 1 if value is not None else 0, value=value)
 
-    def value_written(self, key: ItemKey) -> tuple[bool, bytes | None]:
-        """Whether this attempt wrote the item, and what."""
-        return key in self._written, self._written.get(key)
-
     def write(self, key: ItemKey, value: bytes | None) -> None:
-        """Buffer a put, or with None a delete."""
-        if key not in self._written and len(self._written) >= ITEMS_MAX:
-            raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
+        """Buffer a put, or with None a delete. `ValueError` past a limit of the engine."""
+        limits = self._engine.capabilities
+        if value is not None and len(value) > limits.item_bytes_max:
+            raise ValueError(
+                f"item {key.key!r} of {key.table} has {len(value)} bytes, "
+                f"the engine takes {limits.item_bytes_max}"
+            )
         self._written[key] = value
+        if len(self._written) > ITEMS_MAX:
+            raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
+        self._check_size()
+
+    def add_job(self, job: NewJob) -> None:
+        """Buffer a job to enqueue. `ValueError` past a limit of the engine."""
+        self._jobs.append(job)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        limits = self._engine.capabilities
+        count = len(self._written) + len(self._jobs)
+        size = sum(len(value) for value in self._written.values() if value is not None)
+        size += sum(len(job.message.payload) for job in self._jobs)
+        if count > limits.writes_per_commit_max or size > limits.commit_bytes_max:
+            raise ValueError(
+                f"an attempt commits at most {limits.writes_per_commit_max} items and jobs, "
+                f"of {limits.commit_bytes_max} bytes in all: not {count}, of {size}"
+            )
 
     def work(self) -> Work:
         """What is to commit. Items both read and written are checked."""
@@ -73,7 +85,7 @@ class UnitOfWork:
                 if key in self._written or key in self._checked
             ],
             writes=[ItemWrite(key=key, value=value) for key, value in self._written.items()],
-            jobs=self.jobs,
+            jobs=self._jobs,
         )
 
 

@@ -1,5 +1,6 @@
 """The reference leaves nothing out: every option, setting, problem and public name."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -94,3 +95,12 @@ def test_every_decision_is_in_the_index() -> None:
 
 def everything(folder: Path) -> str:
     return "\n".join(path.read_text() for path in folder.glob("*.md"))
+
+
+def test_every_test_that_the_guarantees_name_exists() -> None:
+    page = (ROOT / "docs" / "explanation" / "guarantees.md").read_text()
+    folders = (ROOT / "tests", ROOT / "src" / "eitherway" / "engine" / "conformance")
+    code = "\n".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    named = set(re.findall(r"`(test_\w+)`", page))
+    assert named
+    assert [name for name in sorted(named) if f"def {name}(" not in code] == []

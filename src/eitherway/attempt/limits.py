@@ -31,8 +31,8 @@ class _Gauge:
             gained = max(0.0, now - self._filled) * self._limit.per_second
             self._tokens = min(self._burst, self._tokens + gained)
             self._filled = now
-            # a hair of rounding must not cost a whole token
-            room = min(room, math.floor(self._tokens + 1e-6))
+            # the clock's rounding must not cost a whole token
+            room = min(room, math.floor(self._tokens + 1e-3))
         return max(0, room)
 
     def seconds_to_token(self) -> float | None:
@@ -83,9 +83,12 @@ class Limiter:
         if self._freed is not None and not self._freed.done():
             self._freed.set_result(None)
 
-    def room(self, operation: Operation) -> int:
-        """How many starts would be granted now."""
-        now = self._clock.now()
+    def room(self, operation: Operation, now: float) -> int:
+        """How many starts would be granted at `now`.
+
+        One `now` for all that is looked at together: a rate that gains a start between two looks
+        at it would count as closed by the first, and as nothing to wait for by the second.
+        """
         return min((gauge.room(now) for gauge in self._gauges[operation.name]), default=2**31)
 
     def retry_after_seconds(self, operation: Operation) -> float | None:

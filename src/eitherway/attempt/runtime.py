@@ -120,7 +120,7 @@ class Runtime:
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
             job = self.new_job(target, args, kwargs)
-            unit.jobs.append(job)
+            unit.add_job(job)
             return self.handle(target, job.id)
 
         return Context(

@@ -107,5 +107,6 @@ def worker(
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:
     Console(stderr=True, highlight=False).print(
-        f"[bold]{name}[/bold] is served at {settings.public_url or url_of(listener)}"
+        f"[bold]{name}[/bold] is served at {settings.public_url or url_of(listener)}",
+        soft_wrap=True,  # programs read this line
     )

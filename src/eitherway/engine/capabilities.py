@@ -19,5 +19,4 @@ class Capabilities:
     writes_per_commit_max: int  # table items and enqueued jobs of one attempt
     commit_bytes_max: int  # of all of them together
     delay_seconds_max: float  # how far ahead a job may be due
-    promotes_running: bool  # whether a running call can become a job
     shared: bool  # whether another process can open the same engine

@@ -84,7 +84,7 @@ class Consumer:
             return False
         if self._alone and len(self._leases):
             return False
-        return self._runtime.limiter.room(operation) > 0
+        return self._runtime.limiter.room(operation, now) > 0
 
     def _pause_seconds(
         self, open_for: Sequence[Operation], wait_seconds: float, now: float

@@ -34,6 +34,7 @@ pytest.register_assert_rewrite(
             "cases_settle",
             "cases_shared",
             "cases_tables",
+            "crash_scenarios",
             "harness",
             "samples",
         )

@@ -7,7 +7,7 @@ import asyncio
 from ...job import Attempt, JobState
 from ..contract import Engine, Message
 from ..virtual_clock import VirtualClock
-from .harness import EngineHarness, soon
+from .harness import EngineHarness, cancel, soon
 from .samples import (
     LEASE_SECONDS,
     START,
@@ -166,3 +166,17 @@ class ReceiveCases(EngineHarness):
         await clock.advance(2)
         assert not await take(engine)
         assert not await engine.ready(["place_order"], 0)
+
+    async def test_a_canceled_receive_loses_nothing(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """A job that a cancelled call may have leased waits still, or lapses: it is not gone."""
+        await engine.accept([a_job()])
+        receiving = asyncio.create_task(engine.receive([a_demand()]))
+        await asyncio.sleep(0)
+        await cancel(receiving)
+        await take(engine)
+        await clock.advance(LEASE_SECONDS + 1)
+        (lapsed,) = await engine.overdue(10, LEASE_SECONDS)
+        assert lapsed.job.id == job_id(1)
+        assert lapsed.job.state is JobState.RUNNING

@@ -24,11 +24,12 @@ from ...engine.contract import (
     Settlement,
     Step,
 )
-from ...errors import EngineError
+from ...errors import EngineError, EngineUnavailableError
 from ...ids import Randomness
 from ...job import JobRecord
 from . import events, items, jobs
 from .files import path_of
+from .holders import Holders
 from .reader import Reader
 from .settle import settle
 from .store import FileStore, MemoryStore
@@ -71,12 +72,14 @@ class SqliteEngine(Engine):
         at_step: Step = lambda _: None,
     ) -> None:
         self._path = path
+        self._directory = None if path is None else Path(f"{path}-wake")
         self._clock = clock or SystemClock()
         self._at_step = at_step
         self._changing = asyncio.Lock()  # held while it opens or closes
         self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._wake: Wake | None = None
+        self._holders = Holders(self._directory)
         # The newest version that receivers here asked for. `ready` does not report jobs above
         # it: an old worker in the middle of a deploy would be called for them again and again.
         self._version_max: dict[str, int] = {}
@@ -98,7 +101,6 @@ class SqliteEngine(Engine):
             writes_per_commit_max=100,
             commit_bytes_max=4 * 1024 * 1024,
             delay_seconds_max=10 * _YEAR_SECONDS,
-            promotes_running=True,
             shared=self._path is not None,
         )
 
@@ -108,8 +110,7 @@ class SqliteEngine(Engine):
             if self._writer is not None:
                 return
             store = MemoryStore() if self._path is None else FileStore(self._path)
-            directory = None if self._path is None else Path(f"{self._path}-wake")
-            wake = Wake(directory, self._clock)
+            wake = Wake(self._directory, self._clock)
             writer = Writer(
                 store,
                 _HANDLERS,
@@ -134,6 +135,7 @@ class SqliteEngine(Engine):
             if writer is None or reader is None or wake is None:
                 return
             wake.close()
+            self._holders.close()
             # The last connection to go checkpoints the file: better the writer thread's.
             reader.close()
             await writer.close()
@@ -164,7 +166,8 @@ class SqliteEngine(Engine):
         for demand in demands:
             known = self._version_max.get(demand.operation, demand.version_max)
             self._version_max[demand.operation] = max(known, demand.version_max)
-        deliveries: list[Delivery] = await self._submit("receive", demands)
+        call = (self._holder(), demands)
+        deliveries: list[Delivery] = await self._submit("receive", call)
         return deliveries
 
     async def extend(self, extensions: Sequence[Extension]) -> Sequence[bool]:
@@ -179,7 +182,10 @@ class SqliteEngine(Engine):
 
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
         """Take over what lapsed or expired, in the next group commit."""
-        taken: list[Overdue] = await self._submit("overdue", (count, lease_seconds))
+        holder, dead = self._holder(), self._holders.dead()
+        call = jobs.TakeOver(holder=holder, dead=dead, count=count, lease_seconds=lease_seconds)
+        taken: list[Overdue] = await self._submit("overdue", call)
+        self._holders.bury(dead)
         return taken
 
     async def purge(self, count: int) -> int:
@@ -212,6 +218,12 @@ class SqliteEngine(Engine):
             await wake.wait(Topic.EVENTS, left)
             if self._reader is not reader:  # closed meanwhile
                 return page
+
+    def _holder(self) -> str:
+        try:
+            return self._holders.own()
+        except OSError as error:
+            raise EngineUnavailableError(f"cannot make {self._directory}: {error}") from error
 
     def _submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
         if self._writer is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ...engine.contract import (
     Delivery,
@@ -47,9 +48,12 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
     return [seq in stored for seq in range(first, first + len(jobs))]
 
 
-def receive(tx: Transaction, calls: Sequence[Sequence[Demand]]) -> list[list[Delivery]]:
-    """Lease due jobs to workers, as many as each demand asks for."""
-    return [[found for demand in call for found in _receive(tx, demand)] for call in calls]
+def receive(tx: Transaction, calls: Sequence[tuple[str, Sequence[Demand]]]) -> list[list[Delivery]]:
+    """Lease due jobs to a holder, as many as each demand asks for."""
+    return [
+        [found for demand in demands for found in _receive(tx, holder, demand)]
+        for holder, demands in calls
+    ]
 
 
 def extend(tx: Transaction, calls: Sequence[Sequence[Extension]]) -> list[list[bool]]:
@@ -57,9 +61,19 @@ def extend(tx: Transaction, calls: Sequence[Sequence[Extension]]) -> list[list[b
     return [[_extend(tx, extension) for extension in call] for call in calls]
 
 
-def overdue(tx: Transaction, calls: Sequence[tuple[int, float]]) -> list[list[Overdue]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TakeOver:
+    """One call of `overdue`: by whom, and which other holders are dead."""
+
+    holder: str
+    dead: Sequence[str]
+    count: int
+    lease_seconds: float
+
+
+def overdue(tx: Transaction, calls: Sequence[TakeOver]) -> list[list[Overdue]]:
     """Take over jobs whose lease lapsed, then those whose deadline passed as they waited."""
-    return [_overdue(tx, count, lease_seconds) for count, lease_seconds in calls]
+    return [_overdue(tx, call) for call in calls]
 
 
 def purge(tx: Transaction, calls: Sequence[int]) -> list[int]:
@@ -113,14 +127,14 @@ def _any(version_max: int | None) -> int:
     return (1 << 63) - 1 if version_max is None else version_max
 
 
-def _receive(tx: Transaction, demand: Demand) -> list[Delivery]:
+def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
     deliveries: list[Delivery] = []
     parked = 0
     while len(deliveries) < demand.count and parked < _PARKED_MAX:
         found = _receivable(tx, demand, demand.count - len(deliveries))
         alive = [(row, message) for row, message in found if row.deadline > tx.now]
         late = [row for row, _ in found if row.deadline <= tx.now]
-        deliveries += _lease(tx, demand, alive)
+        deliveries += _lease(tx, holder, demand, alive)
         # So that the next receive does not come across it again; `overdue` finds it at once.
         tx.each("park", [(tx.now, row.seq) for row in late])
         parked += len(late)
@@ -143,7 +157,7 @@ def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRo
 
 
 def _lease(
-    tx: Transaction, demand: Demand, found: Sequence[tuple[JobRow, Message]]
+    tx: Transaction, holder: str, demand: Demand, found: Sequence[tuple[JobRow, Message]]
 ) -> list[Delivery]:
     until = tx.now + demand.lease_seconds
     rows, deliveries = [], []
@@ -160,7 +174,7 @@ def _lease(
             attempt_started=tx.now,
         )
         tx.add_event(row.seq, leased.revision, JobState.RUNNING, tx.now)
-        start = (tx.now, leased.started, demand.alone, leased.token, until, tx.now)
+        start = (tx.now, leased.started, demand.alone, leased.token, until, tx.now, holder)
         rows.append((leased.revision, *start, row.seq))
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
         deliveries.append(Delivery(lease=lease, job=to_record(leased, tx.now), message=message))
@@ -182,11 +196,13 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
     return True
 
 
-def _overdue(tx: Transaction, count: int, lease_seconds: float) -> list[Overdue]:
-    found = tx.all("lapsed", now=tx.now, count=count)
-    found += tx.all("expired", now=tx.now, count=count - len(found))
+def _overdue(tx: Transaction, call: TakeOver) -> list[Overdue]:
+    tx.each("dead", [(tx.now, name) for name in call.dead])
+    found = tx.all("lapsed", now=tx.now, count=call.count)
+    found += tx.all("expired", now=tx.now, count=call.count - len(found))
     rows = [JobRow._make(row) for row in found]
-    tx.each("take_over", [(tx.now + lease_seconds, row.seq) for row in rows])
+    until = tx.now + call.lease_seconds
+    tx.each("take_over", [(until, call.holder, row.seq) for row in rows])
     return [
         Overdue(
             lease=Lease(job_id=row.id, token=row.token + 1, alone=False),

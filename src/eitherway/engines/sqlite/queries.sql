@@ -59,7 +59,7 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
 -- Lease a job to a worker, its attempt counted and started.
 UPDATE job SET state = 'running', revision = ?, updated = ?, started = ?, ready_at = NULL,
     attempt = attempt + 1, starts = starts + 1, alone = ?, token = ?, lease_until = ?,
-    attempt_started = ?
+    attempt_started = ?, holder = ?
 WHERE seq = ?
 
 -- :name job
@@ -95,9 +95,13 @@ SELECT {job} FROM job WHERE lease_until <= :now ORDER BY lease_until LIMIT :coun
 SELECT {job} FROM job WHERE ready_at IS NOT NULL AND deadline <= :now
 ORDER BY deadline LIMIT :count
 
+-- :name dead
+-- The leases of an engine whose process died lapse at once.
+UPDATE job SET lease_until = ? WHERE holder = ? AND lease_until IS NOT NULL
+
 -- :name take_over
 -- Lease a job to a reaper; all else stays as it is, `alone` of the lost lease too.
-UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
+UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ?, holder = ? WHERE seq = ?
 
 -- :name purgeable
 -- Records past their retention.

@@ -21,6 +21,7 @@ CREATE TABLE job (
     alone INTEGER NOT NULL DEFAULT 0,      -- of the last worker's lease
     token INTEGER NOT NULL DEFAULT 0,      -- of the last lease; grows with every one
     lease_until REAL,                      -- NULL: nobody holds it
+    holder TEXT,                           -- the engine that took the last lease
     attempt_started REAL,
     kind TEXT,
     progress TEXT,

@@ -1,0 +1,79 @@
+"""Who is alive: each engine that takes leases holds the lock on a file of its own.
+
+The kernel lets go of the lock when the process dies, however it dies, so that the others on this
+machine need not wait for its leases to lapse.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_KIND = "holder"
+
+
+class Holders:
+    """This engine's sign of life, and a look at those of the others. For one thread."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory  # None: no other process
+        self._own: tuple[str, int] | None = None
+
+    def own(self) -> str:
+        """The name to take leases under; the sign of life is there from now on."""
+        if self._directory is None:
+            return ""
+        if self._own is None:
+            self._own = _make(self._directory)
+        return self._own[0]
+
+    def dead(self) -> list[str]:
+        """The names of those that died holding their lock."""
+        if self._directory is None:
+            return []
+        own = self.own()
+        return [
+            path.name
+            for path in self._directory.glob(f"{_KIND}.*")
+            if path.name != own and _is_free(path)
+        ]
+
+    def bury(self, names: Iterable[str]) -> None:
+        """Remove what is left of the dead, once their leases are known to be over."""
+        for name in names:
+            if self._directory is not None:
+                (self._directory / name).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Leave without a trace."""
+        if self._own is not None:
+            name, descriptor = self._own
+            self._own = None
+            self.bury([name])
+            os.close(descriptor)
+
+
+def _make(directory: Path) -> tuple[str, int]:
+    directory.mkdir(exist_ok=True)
+    # Not from `Randomness`: a seed must not give two processes the same name.
+    name = f"{_KIND}.{os.urandom(8).hex()}"
+    hidden = directory / f".{name}"
+    descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    # Locked before it is seen, so that nobody takes it for a dead process's.
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    hidden.rename(directory / name)
+    return name, descriptor
+
+
+def _is_free(path: Path) -> bool:
+    with suppress(OSError):  # gone meanwhile: its engine closed, or somebody else buried it
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        finally:
+            os.close(descriptor)
+    return False

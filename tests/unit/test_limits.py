@@ -1,0 +1,74 @@
+"""Limits: shared, counted, refilled."""
+
+import pytest
+
+from eitherway import Limit
+from eitherway.attempt.limits import Limiter
+from eitherway.operation import Operation
+from eitherway.testing import FakeClock
+
+
+def operation(name, *limits):
+    async def handler() -> None: ...
+
+    return Operation(name=name, handler=handler, limits=limits)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+def test_operations_that_name_a_limit_share_it(clock):
+    """Whoever starts first leaves less for the other."""
+    first, second = operation("a", Limit("db", in_flight=3)), operation("b", Limit("db", in_flight=3))
+    limiter = Limiter([first, second], clock)
+    assert limiter.acquire(first, 2) == 2
+    assert limiter.acquire(second, 2) == 1
+    assert limiter.acquire(first) == 0
+    limiter.release(second)
+    assert limiter.room(first) == 1
+
+
+def test_limits_without_a_name_are_apart(clock):
+    """Each belongs to its operation."""
+    first, second = operation("a", Limit(in_flight=1)), operation("b", Limit(in_flight=1))
+    limiter = Limiter([first, second], clock)
+    assert limiter.acquire(first) == limiter.acquire(second) == 1
+
+
+def test_a_list_of_limits_holds_together(clock):
+    """The tighter one decides, and both are taken."""
+    tight, wide = Limit("tight", in_flight=1), Limit("wide", in_flight=5)
+    both, one = operation("both", tight, wide), operation("one", wide)
+    limiter = Limiter([both, one], clock)
+    assert limiter.acquire(both, 9) == 1
+    assert limiter.room(one) == 4
+
+
+async def test_a_rate_gives_starts_back_with_time(clock):
+    """A burst of 5 % of a second, then one start each 1/rate."""
+    rated = operation("rated", Limit(per_second=100))
+    limiter = Limiter([rated], clock)
+    assert limiter.acquire(rated, 100) == 5
+    limiter.release(rated, 5)
+    assert limiter.acquire(rated) == 0
+    assert limiter.retry_after_seconds(rated) == pytest.approx(0.01)
+    await clock.advance(0.02)
+    assert limiter.acquire(rated, 100) == 2
+    limiter.release(rated, 1, unused=True)
+    assert limiter.acquire(rated, 100) == 1
+    await clock.advance(60)
+    assert limiter.room(rated) == 5
+
+
+async def test_freed_tells_who_waits(clock):
+    """The future taken before looking is done by the next release."""
+    narrow = operation("narrow", Limit(in_flight=1))
+    limiter = Limiter([narrow], clock)
+    limiter.acquire(narrow)
+    freed = limiter.freed()
+    assert not freed.done()
+    limiter.release(narrow)
+    assert freed.done()
+    assert not limiter.freed().done()
