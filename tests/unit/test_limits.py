@@ -27,7 +27,7 @@ def test_operations_that_name_a_limit_share_it(clock):
     assert limiter.acquire(second, 2) == 1
     assert limiter.acquire(first) == 0
     limiter.release(second)
-    assert limiter.room(first) == 1
+    assert limiter.room(first, clock.now()) == 1
 
 
 def test_limits_without_a_name_are_apart(clock):
@@ -43,7 +43,7 @@ def test_a_list_of_limits_holds_together(clock):
     both, one = operation("both", tight, wide), operation("one", wide)
     limiter = Limiter([both, one], clock)
     assert limiter.acquire(both, 9) == 1
-    assert limiter.room(one) == 4
+    assert limiter.room(one, clock.now()) == 4
 
 
 async def test_a_rate_gives_starts_back_with_time(clock):
@@ -59,7 +59,7 @@ async def test_a_rate_gives_starts_back_with_time(clock):
     limiter.release(rated, 1, unused=True)
     assert limiter.acquire(rated, 100) == 1
     await clock.advance(60)
-    assert limiter.room(rated) == 5
+    assert limiter.room(rated, clock.now()) == 5
 
 
 async def test_freed_tells_who_waits(clock):
