@@ -16,7 +16,10 @@ _IDLE_SECONDS_MAX = 3.0  # uvicorn hangs up after 5: never send on a connection 
 
 @dataclass(slots=True)
 class Response:
-    """An answer, and when it was asked for and had (of `time.monotonic`: uvloop's own has 1 ms steps)."""
+    """An answer, and when it was asked for and had.
+
+    Times are of `time.monotonic`: the event loop's own clock may go in steps of 1 ms.
+    """
 
     status: int = 0
     reason: str = ""

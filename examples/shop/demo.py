@@ -101,7 +101,7 @@ async def _until_stopped(demo: Coroutine[None, None, int], *, served: bool) -> i
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     except OSError as error:
-        sys.stderr.write(f"demo: the shop does not answer any more: {error}\n")
+        sys.stderr.write(f"demo: stopped: {error}\n")
         return 1
 
 

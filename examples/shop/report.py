@@ -71,12 +71,12 @@ class Summary:
 
 def show(console: Console, direct: Summary, queued: Summary, *, pollers: int) -> None:
     """Print both tables and how their numbers were had."""
-    console.print(Columns([_table(direct), _table(queued)], padding=(0, 6)))
+    console.print(Columns([_table(direct), _table(queued)], padding=(0, 4)))
     console.print()
     console.print(_HOW.format(pollers=pollers), style="dim", highlight=False, soft_wrap=True)
     console.print()
     lags = f"{ms(direct.lag, 99)} ms (direct) and {ms(queued.lag, 99)} ms (queued)"
-    console.print(f"The generator's own lag, sent - intended, is within those times: p99 {lags}.")
+    console.print(f"The generator's own lag (sent - intended) is part of those times: p99 {lags}.")
     rows = direct.stored + queued.stored
     verdict = (
         "there is a row for exactly those that were said to be committed"
@@ -123,6 +123,7 @@ def _table(lane: Summary) -> Table:
         title_style="",
         box=box.SIMPLE_HEAD,
         show_edge=False,
+        pad_edge=False,
     )
     table.add_column("", no_wrap=True)
     for heading in ("orders", "p50 ms", "p99 ms"):

@@ -65,14 +65,13 @@ class _Log:
         self._child = child
         self._shown = shown
         self._lines: deque[str] = deque(maxlen=20)
-        self._url: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._url: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.create_task(self._follow())
 
     async def url(self) -> str:
         """Where the child listens, once it does. `StartError`."""
-        await asyncio.wait({self._url, self.ended}, return_when=asyncio.FIRST_COMPLETED)
-        if self._url.done():
-            return self._url.result()
+        if (url := await self._url) is not None:
+            return url
         raise StartError("".join(self._lines).strip(), await self._child.wait())
 
     async def _follow(self) -> None:
@@ -82,15 +81,19 @@ class _Log:
             _, found, url = line.partition(_ANNOUNCEMENT)
             if found and not self._url.done():
                 self._url.set_result(url.strip())
-            elif self._shown:
+            elif self._shown and self._url.done():  # before that, it is why it did not start
                 sys.stderr.write(line)
+        if not self._url.done():
+            self._url.set_result(None)
 
 
 async def _until_ready(url: str) -> None:
     client = Client(url, connections_max=1)
     try:
         async with asyncio.timeout(_READY_SECONDS_MAX):
-            while (await client.request("GET", "/readyz")).status != 200:
+            while True:
+                if (await client.request("GET", "/readyz")).status == 200:
+                    return
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise StartError(f"{url}/readyz is not ready after {_READY_SECONDS_MAX:g} s", 1) from None

@@ -59,7 +59,9 @@ class SystemClock(Clock):
     """The wall clock, and the event loop's own timers."""
 
     def now(self) -> float:
+        """Seconds since the Unix epoch, as the system has it."""
         return time.time()
 
     def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
+        """Run `callback` by the loop's own timer, which the wall clock does not move."""
         return asyncio.get_running_loop().call_later(delay_seconds, callback)

@@ -45,7 +45,7 @@ class Parameter:
 class Binding:
     """How a handler's parameters and result travel. Built once, when the operation is declared."""
 
-    def __init__(self, handler: Callable[..., Any], path: str | None, takes_body: bool) -> None:
+    def __init__(self, handler: Callable[..., Any], path: str | None, *, takes_body: bool) -> None:
         self._label = getattr(handler, "__qualname__", repr(handler))
         self._signature = inspect.signature(handler)
         hints = self._hints(handler)
@@ -66,7 +66,7 @@ class Binding:
                 if name != self.context_name  # eitherway provides it
             ]
         )
-        self._check(in_path, takes_body)
+        self._check(in_path, takes_body=takes_body)
         bodies = [parameter for parameter in parameters if parameter.source == "body"]
         self.body = bodies[0] if bodies else None
         self._others = tuple(p for p in parameters if p.source != "body")
@@ -116,7 +116,7 @@ class Binding:
                 f"{self._label}: Pydantic cannot handle the type of {what}: {error.message}"
             ) from None
 
-    def _check(self, in_path: frozenset[str], takes_body: bool) -> None:
+    def _check(self, in_path: frozenset[str], *, takes_body: bool) -> None:
         bodies = [p.name for p in self.parameters if p.source == "body"]
         missing = in_path - {p.name for p in self.parameters}
         if missing:
@@ -125,12 +125,13 @@ class Binding:
             )
         if len(bodies) > 1:
             raise ConfigurationError(
-                f"{self._label}: {' and '.join(bodies)} are both structured, but there is one body: "
-                "put them into one model"
+                f"{self._label}: {' and '.join(bodies)} are both structured, but there is "
+                "one body: put them into one model"
             )
         if bodies and not takes_body:
             raise ConfigurationError(
-                f"{self._label}: {bodies[0]} is structured, but GET and HEAD carry no body: use POST"
+                f"{self._label}: {bodies[0]} is structured, but GET and HEAD carry no body: "
+                "use POST"
             )
 
     # -- decoding --------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ class Binding:
         try:
             return self.output.dump_json(value, by_alias=True, warnings="error")
         except PydanticSerializationError:
-            pass  # not the annotated type itself; it may still be convertible, like a dict for a model
+            pass  # not of the annotated type; it may still convert, like a dict for a model
         try:
             return self.output.dump_json(self.output.validate_python(value), by_alias=True)
         except (ValidationError, PydanticSerializationError, ValueError) as error:

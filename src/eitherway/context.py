@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Enqueue(Protocol):
     """The port behind `Context.enqueue`: buffers a job in the attempt's work."""
 
-    def __call__(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]: ...
+    def __call__(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        """Buffer the job that runs `handler`."""
 
 
 class Context:

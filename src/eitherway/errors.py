@@ -10,7 +10,7 @@
     └── EngineError               the engine could not do it; `retryable` says whether to try again
         └── EngineUnavailableError  for now: disk full, locked, unreachable (retryable)
 
-The signals that a handler raises on purpose (`Reject`, `RetryLater`, ...) are not errors: see `signals`.
+What a handler raises on purpose (`Reject`, `RetryLater`, ...) is no error: see `signals`.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def _rejected(detail: str, status: int) -> Ended:
 
 
 def _http_status(error: Exception) -> int | None:
-    """The status of a Starlette `HTTPException` of 4xx (FastAPI's is one), importing no web library."""
+    """The status of a Starlette `HTTPException` of 4xx; no web library is imported for it."""
     module = sys.modules.get("starlette.exceptions")
     if module is None or not isinstance(error, module.HTTPException):
         return None

@@ -35,7 +35,7 @@ class Operation:
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        binding = Binding(self.handler, self.path, self.method not in _BODILESS)
+        binding = Binding(self.handler, self.path, takes_body=self.method not in _BODILESS)
         object.__setattr__(self, "binding", binding)
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.handler))
         self._check()
@@ -47,7 +47,8 @@ class Operation:
             )
         if self.delivery != "direct" and self.method in _BODILESS:
             raise ConfigurationError(
-                f'{self.name}: a {self.method} is safe and cannot be queued: use delivery="direct", or POST'
+                f"{self.name}: a {self.method} is safe and cannot be queued: "
+                'use delivery="direct", or POST'
             )
         if self.path is not None and not self.path.startswith("/"):
             raise ConfigurationError(f"{self.name}: the path {self.path!r} must start with /")

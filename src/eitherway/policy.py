@@ -50,7 +50,7 @@ class Limit:
     """What the thing behind the handlers can take: attempts at once, starts per second.
 
     Every operation that names the same `Limit` shares it, over both deliveries. `per_second`
-    allows a burst of 5 % of a second's worth, at least 1. Without a name it belongs to one operation.
+    allows a burst of 5 % of a second's worth, at least 1. Without a name the object counts.
     """
 
     name: str | None = None

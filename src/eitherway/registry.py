@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .codec import encode_mapping
-from .engine.contract import Message, NewJob
+from .engine.values import Message, NewJob
 from .errors import ConfigurationError, InvalidInputError
 from .operation import Operation
 

@@ -32,7 +32,7 @@ class Conflict(Reject):
 
 
 class RetryLater(Exception):  # noqa: N818 - a signal, not an error
-    """Try again after `seconds`; the attempt counts. A direct caller gets 503 with `Retry-After`."""
+    """Try again after `seconds`; the attempt counts. A direct caller gets a 503."""
 
     def __init__(self, seconds: float, detail: str = "try again later") -> None:
         if seconds < 0:

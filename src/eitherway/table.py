@@ -8,13 +8,14 @@ call is a unit of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 
-from .engine.contract import Engine, Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
+from .engine.contract import Engine
+from .engine.values import Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
 from .errors import ConfigurationError, InvalidInputError
 from .signals import Conflict, NotFound
 

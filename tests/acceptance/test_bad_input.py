@@ -96,7 +96,9 @@ async def test_a_full_disk_is_a_503_and_no_202(tmp_path):
     service = Service(tmp_path, "gateway")
     with service:
         await service.ready()
-        resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE, (megabyte, resource.RLIM_INFINITY))
+        resource.prlimit(
+            service.process.pid, resource.RLIMIT_FSIZE, (megabyte, resource.RLIM_INFINITY)
+        )
         async with httpx.AsyncClient(base_url=service.url, timeout=30) as client:
             accepted, refused = [], 0
             while not refused:

@@ -21,4 +21,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     coverage.stop()
     terminalreporter.section("branch coverage of the core")
-    coverage.report(file=terminalreporter)
+    total, wanted = coverage.report(file=terminalreporter), coverage.get_option("report:fail_under")
+    if total < wanted:
+        terminalreporter.write_line(f"it is below the {wanted} % it had", red=True)

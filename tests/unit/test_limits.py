@@ -21,7 +21,10 @@ def clock():
 
 def test_operations_that_name_a_limit_share_it(clock):
     """Whoever starts first leaves less for the other."""
-    first, second = operation("a", Limit("db", in_flight=3)), operation("b", Limit("db", in_flight=3))
+    first, second = (
+        operation("a", Limit("db", in_flight=3)),
+        operation("b", Limit("db", in_flight=3)),
+    )
     limiter = Limiter([first, second], clock)
     assert limiter.acquire(first, 2) == 2
     assert limiter.acquire(second, 2) == 1

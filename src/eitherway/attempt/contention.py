@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from ..engine.contract import ItemKey
+from ..engine.values import ItemKey
 
 
 class Contention:

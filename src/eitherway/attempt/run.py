@@ -1,4 +1,4 @@
-"""One attempt, from either door: execute, commit, and run again while other writers come between."""
+"""One attempt, from either door: execute, commit, and again after a conflict."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from ..clock import Clock
 from ..context import Context
-from ..engine.contract import Engine, ItemKey, Settled, SettleStatus, Work
+from ..engine.contract import Engine
+from ..engine.values import ItemKey, Settled, SettleStatus, Work
 from ..execute import Ended, Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
@@ -44,7 +45,7 @@ class Runner:
         timeout_seconds: float,
         first_number: int,
     ) -> Ended:
-        """Run until it is committed, at most `CONFLICTS_MAX` times more. Engine errors pass through."""
+        """Run until it commits, at most `CONFLICTS_MAX` times more. Lets engine errors through."""
         conflicts: tuple[Attempt, ...] = ()
         moved: Sequence[ItemKey] = ()
         while True:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from ..clock import Clock
 from ..context import Context
-from ..engine.contract import Delivery, Engine, NewJob, Settled, Settlement, SettleStatus, Work
+from ..engine.contract import Engine
+from ..engine.values import Delivery, NewJob, Settled, Settlement, SettleStatus, Work
 from ..errors import ConfigurationError
 from ..execute import Ended, Executor, Middleware
 from ..handle import Job
@@ -90,7 +91,7 @@ class Runtime:
         def new_context(unit: UnitOfWork) -> Context:
             return self.context(operation, unit, job_id=job_id, headers=headers, deadline=deadline)
 
-        async def commit(ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
+        async def commit(_: Ended, work: Work, __: tuple[Attempt, ...]) -> Settled:
             if not work:
                 return Settled(status=SettleStatus.DONE)
             (settled,) = await self.engine.settle([Settlement(work=work)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..engine.contract import Delivery, Finish, Overdue
+from ..engine.values import Delivery, Finish, Overdue
 from ..execute import Ended
 from ..ids import Randomness
 from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
@@ -31,7 +31,7 @@ class Judge:
         now: float,
         conflicts: tuple[Attempt, ...] = (),
     ) -> Finish:
-        """Where a job goes after an attempt of this process; `conflicts` are its earlier re-runs."""
+        """Where a job goes after an attempt here; `conflicts` are its earlier runs."""
         job = delivery.job
         last = Attempt(
             number=job.starts + len(conflicts),

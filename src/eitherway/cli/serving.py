@@ -37,7 +37,7 @@ def bind(settings: Settings) -> socket.socket:
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
             "choose another with --port"
         ) from None
-    listener.setblocking(False)
+    listener.settimeout(0)
     return listener
 
 

@@ -16,198 +16,25 @@ How SQS with DynamoDB, and JetStream, keep each method: `docs/adr/0002-engine-co
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from ..clock import Clock
 from ..ids import Randomness
-from ..job import Attempt, FailureKind, JobRecord, JobState
-from ..problem import Answer
+from ..job import JobRecord
 from .capabilities import Capabilities
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Message:
-    """What is asked of an operation. The engine stores the parts and reads none of them."""
-
-    payload: bytes = b""  # the body, JSON
-    params: bytes = b""  # path and query parameters, a JSON object; empty for none
-    headers: bytes = b""  # a JSON object; empty for none
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class NewJob:
-    """A job to accept. `due` later than `created` makes it scheduled."""
-
-    id: str
-    operation: str
-    version: int
-    message: Message
-    created: float
-    due: float
-    deadline: float
-    attempts_max: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Demand:
-    """How many jobs of an operation a worker has room for.
-
-    Jobs accepted under a version above `version_max` are left alone. With `alone`, only suspects
-    are handed out; without it, none are.
-    """
-
-    operation: str
-    version_max: int
-    count: int
-    lease_seconds: float
-    alone: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lease:
-    """An exclusive hold on a job. `token` fences: a later holder has another one."""
-
-    job_id: str
-    token: int
-    alone: bool  # nothing else runs in the holder's process
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Delivery:
-    """A job handed to a worker: running, its attempt counted and started."""
-
-    lease: Lease
-    job: JobRecord
-    message: Message
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Overdue:
-    """A job taken over because its lease lapsed (`running`) or its deadline passed (waiting).
-
-    `lease` is the reaper's hold on it; `lost_alone` tells whether the lapsed lease said alone.
-    """
-
-    lease: Lease
-    job: JobRecord
-    lost_alone: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Extension:
-    """A wish to hold a lease for `lease_seconds` from now, and the progress to record with it."""
-
-    lease: Lease
-    lease_seconds: float
-    progress: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemKey:
-    """Names one item of one table."""
-
-    table: str
-    key: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Item:
-    """A table item as read: version 0 and no value when there is none; versions count from 1."""
-
-    version: int
-    value: bytes | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemCheck:
-    """The commit holds only if the item still has this version (0: is absent)."""
-
-    key: ItemKey
-    version: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemWrite:
-    """Puts `value`, or deletes the item when it is None."""
-
-    key: ItemKey
-    value: bytes | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What an attempt wants to have done: all of it or nothing."""
-
-    checks: Sequence[ItemCheck] = ()
-    writes: Sequence[ItemWrite] = ()
-    jobs: Sequence[NewJob] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.checks or self.writes or self.jobs)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finish:
-    """Where a leased job goes, and what its record says from then on."""
-
-    lease: Lease
-    state: JobState  # succeeded, failed, retrying, queued or canceled
-    at: float
-    attempt: int  # counted attempts from now on
-    starts: int  # starts from now on
-    attempts: Sequence[Attempt]  # the ended ones, to append
-    due: float | None = None  # of retrying and queued
-    expires: float | None = None  # of the terminal states; None keeps the record
-    suspect: bool = False
-    answer: Answer | None = None
-    error: Mapping[str, Any] | None = None
-    kind: FailureKind | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
-    """One attempt's end: its work and, where it was a job's, the record. One fenced write."""
-
-    work: Work = field(default_factory=Work)
-    finish: Finish | None = None  # None for a direct call
-
-
-class SettleStatus(Enum):
-    """What became of a settlement."""
-
-    DONE = "done"
-    LEASE_LOST = "lease_lost"  # another holder has the job, or it ended; nothing written
-    CONFLICT = "conflict"  # a check failed; nothing written, the lease still holds
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Settled:
-    """What became of a settlement; on a conflict, which items had moved."""
-
-    status: SettleStatus
-    conflicts: Sequence[ItemKey] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Event:
-    """A fact of a job's life. `sequence` is the record's revision: it grows along each job."""
-
-    job_id: str
-    sequence: int
-    state: JobState
-    at: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventPage:
-    """Events in the order of their commits, and the cursor to go on from."""
-
-    events: Sequence[Event]
-    cursor: str
-
+from .values import (
+    Delivery,
+    Demand,
+    EventPage,
+    Extension,
+    Item,
+    ItemKey,
+    NewJob,
+    Overdue,
+    Settled,
+    Settlement,
+)
 
 Step = Callable[[str], None]
 """Called with the name of each step an engine takes; a test crashes there."""
@@ -250,22 +77,22 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def ready(
-        self, operations: Sequence[str], wait_seconds: float, *, alone: bool = False
-    ) -> Sequence[str]:
-        """Wait until something may be received for some of `operations`; which of them.
+    async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
+        """Wait until something may be received for some of the demands; of which operations.
 
-        With `alone`, suspects only; without it, none of them. At most `wait_seconds`, then empty.
-        Jobs that fall due are reported in time. A hint: another worker may be faster. Safe to cancel.
+        At most `wait_seconds`, then empty. Jobs that fall due are reported in time. A hint: another
+        worker may be faster. What `receive` would not hand out is not reported for long. Safe to
+        cancel.
         """
 
     @abstractmethod
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
         """Hand out due jobs under fresh leases, without waiting for any.
 
-        Each record is `running` with its start and its attempt counted before this returns. Jobs
-        past their deadline or their attempts are not handed out. A call that is cancelled may
-        leave jobs leased: they lapse.
+        Each record is `running`, its start and its attempt counted and its open attempt last in
+        `attempts`, before this returns. Jobs past their deadline or their attempts are not handed
+        out. Roughly first due, first out. A call that is cancelled may leave jobs leased: they
+        lapse.
         """
 
     @abstractmethod
@@ -276,15 +103,19 @@ class Engine(ABC):
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         """Commit attempts: each one's record, items and enqueued jobs together or not at all.
 
-        Fenced by the lease's token; the members are independent of one another.
+        Fenced by the lease's token, not by its time: a lapsed lease settles until somebody takes
+        it over. One member's conflict or lost lease is its own; an illegal transition is a bug of
+        the caller: `TransitionError`, and nothing of the call takes effect.
         """
 
     @abstractmethod
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
         """Take over up to `count` jobs whose lease lapsed or whose deadline passed while waiting.
 
-        Old holders are fenced out; states stay as they are until the taker settles. A store of
-        two parts repairs here what a crash left between them.
+        An engine that knows a holder to be dead need not wait for its leases. Old holders are
+        fenced out; states stay as they are until the taker settles, and if the taker dies too, the
+        next one learns the same `lost_alone`. A store of two parts repairs here what a crash left
+        between them.
         """
 
     @abstractmethod

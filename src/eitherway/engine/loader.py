@@ -19,8 +19,7 @@ def load_engine(
     scheme, separator, _ = url.partition("://")
     known = {point.name: point for point in entry_points(group=GROUP)}
     if not separator or scheme not in known:
-        raise ConfigurationError(
-            f"no engine for {url!r}: give one of {', '.join(sorted(f'{name}://' for name in known))}"
-        )
+        urls = ", ".join(f"{name}://" for name in sorted(known))
+        raise ConfigurationError(f"no engine for {url!r}: give one of {urls}")
     engine: type[Engine] = known[scheme].load()
     return engine.from_url(url, clock=clock, randomness=randomness, at_step=at_step)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from ..engine.capabilities import Durability
-from ..engine.contract import NewJob
+from ..engine.values import NewJob
 from ..job import Attempt, JobRecord, JobState
 
 _RESULT = b'"result":'

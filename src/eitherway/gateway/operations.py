@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
-from ..engine.contract import Message
+from ..engine.values import Message
 from ..errors import InvalidInputError, MalformedInputError
 from ..operation import Operation
 from ..problem import Problem

@@ -8,7 +8,7 @@ import logging
 from ..attempt.runtime import Runtime
 from ..codec import decode_mapping
 from ..context import Context
-from ..engine.contract import Delivery, Finish, Settled, Settlement, SettleStatus, Work
+from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
 from ..errors import EngineError, EngineUnavailableError, InvalidInputError
 from ..execute import Ended
 from ..job import Attempt, Outcome

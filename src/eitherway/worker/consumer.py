@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..attempt.runtime import Runtime
-from ..engine.contract import Delivery, Demand
+from ..engine.values import Delivery, Demand
 from ..errors import EngineError
 from ..operation import Operation
 from .attempts import QueuedAttempt
@@ -71,7 +71,8 @@ class Consumer:
         if not open_for:
             await self._interruptible(self._runtime.clock.wait(freed, pause))
             return 0
-        ready = self._runtime.engine.ready([o.name for o in open_for], pause, alone=self._alone)
+        demands = [demand(operation, 1, alone=self._alone) for operation in open_for]
+        ready = self._runtime.engine.ready(demands, pause)
         names = await self._interruptible(ready, freed)
         if not names:
             return 0
@@ -123,7 +124,11 @@ class Consumer:
             granted[operation.name] = self._runtime.limiter.acquire(operation, count)
             if self._alone and granted[operation.name]:
                 break
-        demands = [self._demand(o, granted[o.name]) for o in operations if granted.get(o.name)]
+        demands = [
+            demand(operation, granted[operation.name], alone=self._alone)
+            for operation in operations
+            if granted.get(operation.name)
+        ]
         deliveries: Sequence[Delivery] = ()
         try:
             if demands:
@@ -138,15 +143,6 @@ class Consumer:
         for delivery in deliveries:
             self._start(delivery)
         return len(deliveries)
-
-    def _demand(self, operation: Operation, count: int) -> Demand:
-        return Demand(
-            operation=operation.name,
-            version_max=operation.version,
-            count=count,
-            lease_seconds=operation.lease_seconds,
-            alone=self._alone,
-        )
 
     def _note_vain_hints(self, demands: Sequence[Demand], received: set[str]) -> None:
         now = self._runtime.clock.now()
@@ -174,3 +170,14 @@ class Consumer:
             self._runtime.limiter.release(held.operation)
         else:  # a plain handler cannot be stopped: its slot is free when it returns
             thread.add_done_callback(lambda _: self._runtime.limiter.release(held.operation))
+
+
+def demand(operation: Operation, count: int, *, alone: bool) -> Demand:
+    """A wish for `count` jobs of an operation, as this process knows it."""
+    return Demand(
+        operation=operation.name,
+        version_max=operation.version,
+        count=count,
+        lease_seconds=operation.lease_seconds,
+        alone=alone,
+    )

@@ -1,4 +1,4 @@
-"""Keeping leases: one task extends all that this process holds, and ends the attempts that lost theirs."""
+"""Keeping leases: one task extends all of them, and ends the attempts that lost theirs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..attempt.runtime import Runtime
 from ..context import Context
-from ..engine.contract import Extension, Lease
+from ..engine.values import Extension, Lease
 from ..errors import EngineError
 from ..operation import Operation
 

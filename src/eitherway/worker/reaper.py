@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..attempt.runtime import Runtime
-from ..engine.contract import Settlement
+from ..engine.values import Settlement
 from ..errors import EngineError
 
 logger = logging.getLogger("eitherway.worker")

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from ..attempt.runtime import Runtime
 from ..errors import EngineError
-from .consumer import Consumer
+from .consumer import Consumer, demand
 from .leases import LeaseKeeper
 from .reaper import Reaper
 
@@ -62,10 +62,10 @@ class Worker:
         await _end(self._others)
 
     async def _watch_suspects(self, quarantine: Quarantine) -> None:
-        names = [operation.name for operation in self._runtime.operations]
+        suspects = [demand(operation, 1, alone=True) for operation in self._runtime.operations]
         while True:
             try:
-                if await self._runtime.engine.ready(names, _IDLE_SECONDS, alone=True):
+                if await self._runtime.engine.ready(suspects, _IDLE_SECONDS):
                     await quarantine()
             except EngineError as error:
                 logger.warning("cannot look for suspects: %s", error)

@@ -9,9 +9,10 @@ import pytest
 from ...clock import Clock
 from ...errors import ConfigurationError
 from ...job import JobState
-from ..contract import Engine, Message
+from ..contract import Engine
+from ..values import Message
 from .harness import EngineHarness, soon
-from .samples import START, a_demand, a_job, get_one, job_id, take_new, take_one
+from .samples import START, a_demand, a_job, get_one, job_id, ready, take_new, take_one
 
 PAYLOAD_BYTES = 4 * 1024 * 1024
 """More than this no case sends, whatever an engine takes."""
@@ -45,7 +46,7 @@ class OpenCases(EngineHarness):
     async def test_closing_does_not_wait_for_the_waiting(self, engine: Engine) -> None:
         """`close` is bounded, whatever waits in `ready` and `events`."""
         waiting = [
-            asyncio.ensure_future(engine.ready(["place_order"], 3600)),
+            asyncio.ensure_future(ready(engine, ["place_order"], 3600)),
             asyncio.ensure_future(engine.events(None, 3600)),
         ]
         await engine.read([])
@@ -66,7 +67,7 @@ class OpenCases(EngineHarness):
         assert not await engine.settle([])
         assert not await engine.get([])
         assert not await engine.read([])
-        assert not await engine.ready([], 0)
+        assert not await ready(engine, [], 0)
 
     def test_capabilities_are_constant(self, url: str, clock: Clock) -> None:
         """Known before `open`, the same for every engine of a URL, and not nothing."""
@@ -116,7 +117,7 @@ class AcceptCases(EngineHarness):
         held = await take_new(engine)
         assert list(await engine.accept([a_job()])) == [False]
         assert await get_one(engine) == held.job
-        assert not await engine.ready(["place_order"], 0)
+        assert not await ready(engine, ["place_order"], 0)
 
     async def test_twice_in_one_batch_is_once(self, engine: Engine) -> None:
         """One of two jobs with the same id in one batch is new."""

@@ -6,19 +6,23 @@ import asyncio
 from itertools import pairwise
 
 from ...job import JobState, check_transition
-from ..contract import Engine, Event, Extension, Work
+from ..contract import Engine
+from ..values import Event, Extension, Settlement, Work
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, cancel, soon, while_waiting
 from .samples import START, a_job, an_end, get_one, job_id, settle, take, take_new, take_one
 
 
 async def everything(engine: Engine, cursor: str) -> list[Event]:
-    """All events after a cursor, page by page."""
-    found: list[Event] = []
+    """All events after a cursor, page by page, each of them once."""
+    found: dict[tuple[str, int], Event] = {}
     while (page := await engine.events(cursor, 0)).events:
-        found += page.events
+        news = {(each.job_id, each.sequence): each for each in page.events}
+        assert len(news) == len(page.events)
+        assert found.keys().isdisjoint(news), "an event was told twice"
+        found |= news
         cursor = page.cursor
-    return found
+    return list(found.values())
 
 
 class EventCases(EngineHarness):
@@ -106,20 +110,20 @@ class EventCases(EngineHarness):
     async def test_many_jobs_are_told_whole(self, engine: Engine) -> None:
         """However many and however concurrent: each job's events are all there, in order."""
         cursor = (await engine.events(None, 0)).cursor
-        batches = [[a_job(n * 40 + m) for m in range(40)] for n in range(5)]
+        batches = [[a_job(n * 100 + m) for m in range(100)] for n in range(5)]
         await asyncio.gather(*(engine.accept(batch) for batch in batches))
 
         async def work() -> None:
-            while held := await take(engine, 7):
-                for each in held:
-                    await settle(engine, an_end(each, JobState.SUCCEEDED, START))
+            while held := await take(engine, 17):
+                ends = [an_end(each, JobState.SUCCEEDED, START) for each in held]
+                await engine.settle([Settlement(finish=end) for end in ends])
 
         await asyncio.gather(*(work() for _ in range(4)))
         lives: dict[str, list[Event]] = {}
         for each in await everything(engine, cursor):
             lives.setdefault(each.job_id, []).append(each)
 
-        assert len(lives) == 200
+        assert len(lives) == 500
         states = [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
         for life in lives.values():
             assert [each.state for each in life] == states

@@ -9,7 +9,8 @@ import pytest
 
 from ...errors import TransitionError
 from ...job import JobState
-from ..contract import Delivery, Engine, Lease, Settlement, SettleStatus, Work
+from ..contract import Engine
+from ..values import Delivery, Lease, Settlement, SettleStatus, Work
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness
 from .samples import (

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from ...job import FailureKind, JobState
-from ..contract import Engine, Extension, SettleStatus
+from ..contract import Engine
+from ..values import Extension, SettleStatus
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness
 from .samples import (

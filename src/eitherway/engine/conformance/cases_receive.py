@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from ...job import Attempt, JobState
-from ..contract import Engine, Message
+from ..contract import Engine
+from ..values import Message
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, cancel, soon
 from .samples import (
@@ -18,6 +19,7 @@ from .samples import (
     ids,
     job_id,
     numbered,
+    ready,
     settle,
     take,
     take_new,
@@ -75,9 +77,9 @@ class ReceiveCases(EngineHarness):
         assert first + ids(await take(engine, 3)) == numbered(5, 4, 3, 2, 1)
 
     async def test_no_more_than_the_count(self, engine: Engine) -> None:
-        """A demand is never exceeded, and the rest stays untouched."""
-        await engine.accept([a_job(number) for number in range(1, 6)])
-        first = ids(await take(engine, 3))
+        """A demand is never exceeded, whatever the versions, and the rest stays untouched."""
+        await engine.accept([a_job(number, version=number) for number in range(1, 6)])
+        first = ids(await take(engine, 3, version_max=9))
         untouched = set(numbered(1, 2, 3, 4, 5)) - set(first)
         assert len(first) == 3
         assert [r and r.starts for r in await engine.get(sorted(untouched))] == [0, 0]
@@ -165,7 +167,7 @@ class ReceiveCases(EngineHarness):
         assert not await take(engine)
         await clock.advance(2)
         assert not await take(engine)
-        assert not await engine.ready(["place_order"], 0)
+        assert not await ready(engine, ["place_order"], 0)
 
     async def test_a_canceled_receive_loses_nothing(
         self, engine: Engine, clock: VirtualClock

@@ -6,7 +6,8 @@ import pytest
 
 from ...job import ATTEMPTS_KEPT, Attempt, FailureKind, JobState, Outcome
 from ...problem import Answer
-from ..contract import Engine, Settlement, SettleStatus, Work
+from ..contract import Engine
+from ..values import Settlement, SettleStatus, Work
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness
 from .samples import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from ...job import JobState
-from ..contract import Engine, Settlement, SettleStatus
+from ..contract import Engine
+from ..values import Settlement, SettleStatus
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, as_time_passes, while_waiting
 from .samples import (
@@ -20,6 +21,7 @@ from .samples import (
     numbered,
     put,
     read_one,
+    ready,
     settle,
     take,
     take_new,
@@ -58,7 +60,7 @@ class SharedCases(EngineHarness):
         self, engine: Engine, other: Engine, clock: VirtualClock
     ) -> None:
         """Who waits at one engine learns of a job accepted by another."""
-        waiting = await while_waiting(clock, other.ready(["place_order"], 3600))
+        waiting = await while_waiting(clock, ready(other, ["place_order"], 3600))
         await engine.accept([a_job()])
         found = await as_time_passes(clock, waiting, NOTICE_SECONDS)
         assert list(found) == ["place_order"]

@@ -6,16 +6,8 @@ import asyncio
 from itertools import pairwise
 
 from ...job import JobState
-from ..contract import (
-    Engine,
-    Extension,
-    ItemCheck,
-    ItemKey,
-    ItemWrite,
-    Settlement,
-    SettleStatus,
-    Work,
-)
+from ..contract import Engine
+from ..values import Extension, ItemCheck, ItemKey, ItemWrite, Settlement, SettleStatus, Work
 from .harness import EngineHarness
 from .samples import (
     COUNTER,

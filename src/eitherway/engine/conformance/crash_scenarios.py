@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ...job import JobState
-from ..contract import (
+from ..contract import Engine
+from ..values import (
     Delivery,
-    Engine,
     Item,
     ItemCheck,
     ItemKey,

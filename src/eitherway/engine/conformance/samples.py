@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...job import Attempt, JobRecord, JobState, Outcome
-from ..contract import (
+from ..contract import Engine
+from ..values import (
     Delivery,
     Demand,
-    Engine,
     Finish,
     Item,
     ItemCheck,
@@ -97,6 +97,14 @@ def put(key: ItemKey, value: bytes, *, over: int | None = None) -> Work:
 async def take(engine: Engine, count: int = 10, **changes: Any) -> Sequence[Delivery]:
     """Receive up to `count` sample jobs."""
     return await engine.receive([a_demand(count, **changes)])
+
+
+async def ready(
+    engine: Engine, operations: Sequence[str], wait_seconds: float, **changes: Any
+) -> Sequence[str]:
+    """Which of the operations something may be received for."""
+    demands = [a_demand(operation=operation, **changes) for operation in operations]
+    return await engine.ready(demands, wait_seconds)
 
 
 async def take_one(engine: Engine, **changes: Any) -> Delivery:

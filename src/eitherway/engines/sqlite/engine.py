@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from ...clock import Clock, SystemClock
 from ...engine.capabilities import Capabilities
-from ...engine.contract import (
+from ...engine.contract import Engine, Step
+from ...engine.values import (
     Delivery,
     Demand,
-    Engine,
     EventPage,
     Extension,
     Item,
@@ -22,7 +22,6 @@ from ...engine.contract import (
     Overdue,
     Settled,
     Settlement,
-    Step,
 )
 from ...errors import EngineError, EngineUnavailableError
 from ...ids import Randomness
@@ -80,9 +79,6 @@ class SqliteEngine(Engine):
         self._reader: Reader | None = None
         self._wake: Wake | None = None
         self._holders = Holders(self._directory)
-        # The newest version that receivers here asked for. `ready` does not report jobs above
-        # it: an old worker in the middle of a deploy would be called for them again and again.
-        self._version_max: dict[str, int] = {}
 
     @classmethod
     def from_url(
@@ -145,16 +141,14 @@ class SqliteEngine(Engine):
         new: list[bool] = await self._submit("accept", jobs)
         return new
 
-    async def ready(
-        self, operations: Sequence[str], wait_seconds: float, *, alone: bool = False
-    ) -> Sequence[str]:
+    async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
         """Ask the index; then wait for a wake-up, or until a job falls due."""
         reader, wake = self._opened()
         wake.listen(Topic.WORK)
         until = self._clock.now() + wait_seconds
         while True:
             now = self._clock.now()
-            found, due = self._look(reader, operations, alone=alone, now=now)
+            found, due = self._look(reader, demands, now)
             if found or now >= until:
                 return found
             await wake.wait(Topic.WORK, min(until, due) - now)
@@ -163,9 +157,6 @@ class SqliteEngine(Engine):
 
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
         """Lease due jobs in the next group commit."""
-        for demand in demands:
-            known = self._version_max.get(demand.operation, demand.version_max)
-            self._version_max[demand.operation] = max(known, demand.version_max)
         call = (self._holder(), demands)
         deliveries: list[Delivery] = await self._submit("receive", call)
         return deliveries
@@ -236,15 +227,14 @@ class SqliteEngine(Engine):
         return self._reader, self._wake
 
     def _look(
-        self, reader: Reader, operations: Sequence[str], *, alone: bool, now: float
+        self, reader: Reader, demands: Sequence[Demand], now: float
     ) -> tuple[list[str], float]:
         """Of what something may be received now, and when the next job falls due."""
         found, next_due = [], math.inf
-        for operation in operations:
-            version_max = self._version_max.get(operation)
-            due = jobs.earliest(reader, operation, version_max=version_max, alone=alone)
+        for demand in demands:
+            due = jobs.earliest(reader, demand)
             if due is not None and due <= now:
-                found.append(operation)
+                found.append(demand.operation)
             elif due is not None:
                 next_due = min(next_due, due)
         return found, next_due

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...engine.contract import Event, EventPage
+from ...engine.values import Event, EventPage
 from ...errors import EngineError
 from ...job import JobState
 from .reader import Reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...engine.contract import Item, ItemCheck, ItemKey, ItemWrite
+from ...engine.values import Item, ItemCheck, ItemKey, ItemWrite
 from .reader import Reader
 from .transaction import Transaction
 

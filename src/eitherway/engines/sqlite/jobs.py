@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...engine.contract import (
-    Delivery,
-    Demand,
-    Extension,
-    Lease,
-    Message,
-    NewJob,
-    Overdue,
-)
+from ...engine.values import Delivery, Demand, Extension, Lease, Message, NewJob, Overdue
 from ...job import JobRecord, JobState
 from .reader import Reader
 from .rows import WIDTH, JobRow, to_record, to_text
@@ -93,12 +85,10 @@ def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None
     return [to_record(JobRow._make(rows[0]), now) if rows else None for rows in found]
 
 
-def earliest(
-    reader: Reader, operation: str, *, version_max: int | None, alone: bool
-) -> float | None:
-    """When the first of an operation's waiting jobs may be received; None if none waits."""
-    where = {"operation": operation, "suspect": alone}
-    versions = reader.all("versions", version_max=_any(version_max), **where)
+def earliest(reader: Reader, demand: Demand) -> float | None:
+    """When the first job of a demand may be received; None if none waits."""
+    where = {"operation": demand.operation, "suspect": demand.alone}
+    versions = reader.all("versions", version_max=demand.version_max, **where)
     firsts = [reader.all("earliest", version=version, **where) for (version,) in versions]
     return min((rows[0][0] for rows in firsts if rows), default=None)
 
@@ -121,10 +111,6 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
 
 def _first_state(job: NewJob) -> str:
     return str(JobState.SCHEDULED if job.due > job.created else JobState.QUEUED)
-
-
-def _any(version_max: int | None) -> int:
-    return (1 << 63) - 1 if version_max is None else version_max
 
 
 def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:

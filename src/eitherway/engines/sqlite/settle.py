@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...engine.contract import Finish, NewJob, Settled, Settlement, SettleStatus
+from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
 from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from .items import Items

@@ -1,0 +1,192 @@
+"""What engines take and return: values, frozen and keyword-only. Times are epoch seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from ..job import Attempt, FailureKind, JobRecord, JobState
+from ..problem import Answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """What is asked of an operation. The engine stores the parts and reads none of them."""
+
+    payload: bytes = b""  # the body, JSON
+    params: bytes = b""  # path and query parameters, a JSON object; empty for none
+    headers: bytes = b""  # a JSON object; empty for none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewJob:
+    """A job to accept. `due` later than `created` makes it scheduled."""
+
+    id: str
+    operation: str
+    version: int
+    message: Message
+    created: float
+    due: float
+    deadline: float
+    attempts_max: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Demand:
+    """How many jobs of an operation a worker has room for.
+
+    Jobs accepted under a version above `version_max` are left alone. With `alone`, only suspects
+    are handed out; without it, none are.
+    """
+
+    operation: str
+    version_max: int
+    count: int
+    lease_seconds: float
+    alone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """An exclusive hold on a job. `token` fences: a later holder has another one."""
+
+    job_id: str
+    token: int
+    alone: bool  # nothing else runs in the holder's process
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A job handed to a worker: running, its attempt counted and started."""
+
+    lease: Lease
+    job: JobRecord
+    message: Message
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Overdue:
+    """A job taken over because its lease lapsed (`running`) or its deadline passed (waiting).
+
+    `lease` is the reaper's hold on it; `lost_alone` tells whether the lapsed lease said alone.
+    """
+
+    lease: Lease
+    job: JobRecord
+    lost_alone: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extension:
+    """A wish to hold a lease for `lease_seconds` from now, and the progress to record with it."""
+
+    lease: Lease
+    lease_seconds: float
+    progress: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemKey:
+    """Names one item of one table."""
+
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """A table item as read: version 0 and no value when there is none; versions count from 1."""
+
+    version: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemCheck:
+    """The commit holds only if the item still has this version (0: is absent)."""
+
+    key: ItemKey
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemWrite:
+    """Puts `value`, or deletes the item when it is None."""
+
+    key: ItemKey
+    value: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What an attempt wants to have done: all of it or nothing."""
+
+    checks: Sequence[ItemCheck] = ()
+    writes: Sequence[ItemWrite] = ()
+    jobs: Sequence[NewJob] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.checks or self.writes or self.jobs)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finish:
+    """Where a leased job goes, and what its record says from then on."""
+
+    lease: Lease
+    state: JobState  # succeeded, failed, retrying, queued or canceled
+    at: float
+    attempt: int  # counted attempts from now on
+    starts: int  # starts from now on
+    attempts: Sequence[Attempt]  # the ended ones, to append
+    due: float | None = None  # of retrying and queued
+    expires: float | None = None  # of the terminal states; None keeps the record
+    suspect: bool = False
+    answer: Answer | None = None
+    error: Mapping[str, Any] | None = None
+    kind: FailureKind | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """One attempt's end: its work and, where it was a job's, the record. One fenced write."""
+
+    work: Work = field(default_factory=Work)
+    finish: Finish | None = None  # None for a direct call
+
+
+class SettleStatus(Enum):
+    """What became of a settlement."""
+
+    DONE = "done"
+    LEASE_LOST = "lease_lost"  # another holder has the job, or it ended; nothing written
+    CONFLICT = "conflict"  # a check failed; nothing written, the lease still holds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """What became of a settlement; on a conflict, which items had moved."""
+
+    status: SettleStatus
+    conflicts: Sequence[ItemKey] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """A fact of a job's life. `sequence` is the record's revision: it grows along each job."""
+
+    job_id: str
+    sequence: int
+    state: JobState
+    at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventPage:
+    """Events in the order of their commits, and the cursor to go on from."""
+
+    events: Sequence[Event]
+    cursor: str
