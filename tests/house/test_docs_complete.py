@@ -13,6 +13,7 @@ import eitherway
 from eitherway import Context, Limit, Retry
 from eitherway.app import Policies
 from eitherway.cli.main import cli
+from eitherway.engine.contract import Engine
 from eitherway.problem import CATALOGUE
 from eitherway.settings import Settings
 
@@ -104,3 +105,9 @@ def test_every_test_that_the_guarantees_name_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", page))
     assert named
     assert [name for name in sorted(named) if f"def {name}(" not in code] == []
+
+
+def test_every_method_of_the_contract_is_held_against_other_stores() -> None:
+    record = (ROOT / "docs" / "adr" / "0002-engine-contract.md").read_text()
+    assert Engine.__abstractmethods__
+    assert [name for name in sorted(Engine.__abstractmethods__) if f"`{name}`" not in record] == []
