@@ -9,10 +9,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from eitherway.settings import Settings
 from harness import console, cpu_seconds, folder, free_port, load, process, report, wait_for
 from shop import Order, app, place_order, store_order
-
-from eitherway.settings import Settings
 
 FLOOR = "raw ASGI no-op"
 

@@ -1,5 +1,7 @@
 """What the benchmarks serve: a typed order, accepted, and handlers that do next to nothing."""
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from eitherway import App, Limit
@@ -37,7 +39,7 @@ async def store_order(order: Order) -> None:
     await orders.put(order)
 
 
-async def noop(scope, receive, send):
+async def noop(scope: Any, receive: Any, send: Any) -> None:
     """The floor: a raw ASGI application that reads the body and answers 202."""
     if scope["type"] != "http":
         return

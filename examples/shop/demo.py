@@ -23,23 +23,17 @@ from server import StartError, shop_served
 from workload import SPEEDUP, launch_day
 
 _REPLAY_SECONDS = 20
+_PAGE = ("demo_app:app", "--single")  # one process: the page's sliders act on both doors
 _TRY = """\
-[bold]The shop is served at {url}/[/] (Ctrl-C stops it, and throws its database away)
+[bold]Open {url}/[/] in a browser (Ctrl-C stops it, and throws its database away)
 
-direct: the caller waits for the answer
+Its two doors, from a shell; the page counts these orders too:
   [cyan]curl -i {url}/orders/direct \\
-    -H content-type:application/json -d '{{"order_id": "o-1", "amount": 19.9}}'[/]
-queued: a 202 at once; then ask at its location, waiting up to 10 s
-  [cyan]curl -i {url}/orders \\
-    -H content-type:application/json -d '{{"order_id": "o-2", "amount": 19.9}}'
-  curl -i -H prefer:wait=10 {url}/jobs/ID
-  curl -i {url}/jobs/ID/result[/]
-queued, failing at its first attempt: see "attempts" in its job
-  [cyan]curl -i {url}/orders/flaky \\
-    -H content-type:application/json -d '{{"order_id": "o-3", "amount": 19.9}}'[/]
-the table and the routes
-  [cyan]curl {url}/orders/o-1
-  curl {url}/[/]
+    -H content-type:application/json -d '{{"order_id": "o-1", "amount": 19.9}}'
+  curl -i {url}/orders \\
+    -H content-type:application/json -d '{{"order_id": "o-2", "amount": 19.9}}'[/]
+then ask at the `location` of the second, waiting up to 10 s:
+  [cyan]curl -i -H prefer:wait=10 {url}/jobs/ID[/]
 """
 
 
@@ -57,7 +51,7 @@ def main() -> int:
 
 async def serve(console: Console, port: int) -> int:
     """Leave the shop served until told to stop."""
-    async with shop_served(port, log_lines_shown=True) as url:
+    async with shop_served(port, target=_PAGE, log_lines_shown=True) as url:
         console.print(_TRY.format(url=url), soft_wrap=True)
         await asyncio.Event().wait()
     return 0
@@ -65,7 +59,7 @@ async def serve(console: Console, port: int) -> int:
 
 async def once(console: Console, port: int, seconds: int) -> int:
     """Show the exchanges, replay the launch day into both lanes, report."""
-    async with shop_served(port, log_lines_shown=False) as url:
+    async with shop_served(port, target=("shop:app",), log_lines_shown=False) as url:
         console.print(f"`eitherway run shop:app` serves the shop at [bold]{url}[/].\n")
         client = Client(url, connections_max=CONNECTIONS_MAX)
         try:

@@ -7,7 +7,7 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,10 +29,12 @@ class StartError(Exception):
 
 
 @asynccontextmanager
-async def shop_served(port: int, *, log_lines_shown: bool) -> AsyncIterator[str]:
-    """Serve the shop on a fresh database while the block runs; gives its URL. `StartError`."""
+async def shop_served(
+    port: int, *, target: Sequence[str], log_lines_shown: bool
+) -> AsyncIterator[str]:
+    """Serve the target on a fresh database while the block runs; gives its URL. `StartError`."""
     with TemporaryDirectory(prefix="eitherway-demo-", ignore_cleanup_errors=True) as folder:
-        child = await _start(port, folder)
+        child = await _start(target, port, folder)
         log = _Log(child, shown=log_lines_shown)
         try:
             url = await log.url()
@@ -43,9 +45,10 @@ async def shop_served(port: int, *, log_lines_shown: bool) -> AsyncIterator[str]
             await log.ended
 
 
-async def _start(port: int, folder: str) -> Process:
-    command = ["run", "shop:app", "--port", str(port), "--engine", f"sqlite:///{folder}/shop.db"]
+async def _start(target: Sequence[str], port: int, folder: str) -> Process:
+    command = ["run", *target, "--port", str(port), "--engine", f"sqlite:///{folder}/shop.db"]
     own = {name: value for name, value in os.environ.items() if not name.startswith("EITHERWAY_")}
+    own["EITHERWAY_LOG_LEVEL"] = "error"  # attempts that fail are to be seen on the page, not here
     return await asyncio.create_subprocess_exec(
         sys.executable,
         str(_HERE / "leash.py"),

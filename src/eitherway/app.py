@@ -14,6 +14,7 @@ from .engine.loader import load_engine
 from .errors import ConfigurationError
 from .execute import Middleware
 from .gateway.asgi import Gateway
+from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
 from .operation import Operation
@@ -131,6 +132,7 @@ class App(Router):
         self._engine_url = engine
         self._middleware = tuple(middleware)
         self._tables: dict[str, Table[Any]] = {}
+        self._mounts: dict[str, AsgiApp] = {}
         self._runtime: Runtime | None = None
         self._gateway: Gateway | None = None
 
@@ -141,6 +143,19 @@ class App(Router):
         table = Table(name, model, key, self._store)
         self._tables[name] = table
         return table
+
+    def mount(self, path: str, app: AsgiApp) -> None:
+        """Serve another ASGI application under `path`: static files, a page, somebody's API.
+
+        It gets what is under that path and is no operation, and is told the path as `root_path`.
+        HTTP alone: the mounted application's lifespan is not run.
+        """
+        prefix = path.rstrip("/")
+        if not path.startswith("/") or "{" in path:
+            raise ConfigurationError(f"mount({path!r}): a plain path that begins with '/'")
+        if prefix in self._mounts:
+            raise ConfigurationError(f"mount({path!r}): something is mounted there already")
+        self._mounts[prefix] = app
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -182,6 +197,8 @@ class App(Router):
             middleware=self._middleware,
         )
         gateway = Gateway(runtime)  # refuses routes that clash before anything is open
+        for prefix, mounted in self._mounts.items():
+            gateway.mount(prefix, mounted)
         await runtime.open()
         self._runtime, self._gateway = runtime, gateway
         return runtime
@@ -190,7 +207,12 @@ class App(Router):
         """Be ready no more, and let waiting clients go: the server is about to stop."""
         if self._gateway is not None:
             self._gateway.health.draining = True
-        self.runtime.watcher.release()
+        self.runtime.hub.release()
+
+    def bound_to(self, address: str) -> None:
+        """Say where the server listens: without a token, `/admin` is for a loopback address."""
+        if self._gateway is not None:
+            self._gateway.admin.access.listener = address
 
     async def close(self) -> None:
         """Let go of the engine. Idempotent."""

@@ -238,6 +238,12 @@ def _validate(parameter: Parameter, value: Any, errors: list[dict[str, str]]) ->
         return None
 
 
+def location_errors(error: ValidationError) -> list[dict[str, str]]:
+    """What Pydantic found wrong, as entries of a problem's `errors`."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_error(("", *item["loc"]), item["msg"]) for item in found]
+
+
 def _error(location: tuple[int | str, ...], detail: str) -> dict[str, str]:
     """One entry of a problem's `errors`; the pointer is a JSON Pointer (RFC 6901)."""
     steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)

@@ -6,6 +6,8 @@
     │   └── MalformedInputError   a payload is not even JSON
     ├── TransitionError           a job cannot go from one state to the other
     ├── UnknownJobError           no job has this id
+    ├── UnknownOperationError     no operation has this name
+    ├── CanaryError               the job sent ahead of a redrive did not succeed
     ├── JobFailedError            `Job.result()` of a job that failed; `problem` says why
     └── EngineError               the engine could not do it; `retryable` says whether to try again
         └── EngineUnavailableError  for now: disk full, locked, unreachable (retryable)
@@ -45,6 +47,14 @@ class TransitionError(EitherwayError):
 
 class UnknownJobError(EitherwayError):
     """No job has this id: it never existed, or its retention is over."""
+
+
+class UnknownOperationError(EitherwayError):
+    """No operation has this name: neither in the app nor, with jobs, in the store."""
+
+
+class CanaryError(EitherwayError):
+    """The job that was sent ahead of a redrive did not succeed; the others were left alone."""
 
 
 class JobFailedError(EitherwayError):

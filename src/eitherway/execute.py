@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -32,6 +33,17 @@ Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
 
 _TRACEBACK_CHARS_MAX = 10_000
+_CAUSE_CHARS_MAX = 200
+_VARYING = re.compile(
+    r"""
+      [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}  # a UUID
+    | \b 0x [0-9a-f]+
+    | (?<![0-9a-z]) (?= [a-z]*[0-9] ) (?: [0-9a-f]{4,} | [0-9a-z]{16,} ) (?![0-9a-z])  # an id
+    | [0-9]+ (?: [.,:-] [0-9]+ )*  # a number, a date, a time, an address
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What differs between messages about the same mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +54,7 @@ class Ended:
     answer: Answer | None = None  # of a success
     problem: Problem | None = None  # of everything else
     exception: str | None = None  # for operators
+    cause: str | None = None  # of an exception: what dead letters are grouped by
     delay_seconds: float | None = None  # what the handler asked for
     permanent: bool = False  # never to be retried
 
@@ -171,7 +184,12 @@ def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
         return _rejected(error.detail, error.status)
     if isinstance(error, RetryLater):
         problem = Problem.of("retry-later", error.detail, retry_after_seconds=error.seconds)
-        return Ended(outcome=Outcome.ERROR, problem=problem, delay_seconds=error.seconds)
+        return Ended(
+            outcome=Outcome.ERROR,
+            problem=problem,
+            cause=f"asked to retry later: {_pattern(str(error.detail))}"[:_CAUSE_CHARS_MAX],
+            delay_seconds=error.seconds,
+        )
     if isinstance(error, Throttled):
         problem = Problem.of("throttled", error.detail, retry_after_seconds=1)
         return Ended(outcome=Outcome.THROTTLED, problem=problem)
@@ -188,8 +206,25 @@ def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
         outcome=Outcome.ERROR,
         problem=Problem.of("internal-error", f"{operation.name} failed"),
         exception="".join(traceback.format_exception(error))[-_TRACEBACK_CHARS_MAX:],
+        cause=_cause(error),
         permanent=isinstance(error, operation.retry.never),
     )
+
+
+def _cause(error: Exception) -> str:
+    """The exception's type and message, without what differs from one order to the next."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - it is the handler's, and may do anything
+        message = ""
+    name, pattern = type(error).__name__, _pattern(message)
+    return (f"{name}: {pattern}" if pattern else name)[:_CAUSE_CHARS_MAX]
+
+
+def _pattern(message: str) -> str:
+    """The first line, its numbers and ids replaced by `#`."""
+    first = message.strip().partition("\n")[0].rstrip()
+    return _VARYING.sub("#", first[: 5 * _CAUSE_CHARS_MAX])
 
 
 def _rejected(detail: str, status: int) -> Ended:

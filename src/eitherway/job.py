@@ -85,6 +85,9 @@ class FailureKind(StrEnum):
 ATTEMPTS_KEPT = 100
 """A record keeps its last 100 attempts."""
 
+EXCEPTIONS_KEPT = 5
+"""And the exceptions of the last 5 of them, so that a record's size is bounded."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
@@ -123,6 +126,7 @@ class JobRecord:
     answer: Answer | None = None  # of a job that succeeded
     error: Mapping[str, Any] | None = None  # of a job that failed: a problem document
     kind: FailureKind | None = None
+    cause: str | None = None  # of a dead letter: what such letters are grouped by
 
     @property
     def done(self) -> bool:

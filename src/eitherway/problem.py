@@ -12,6 +12,10 @@ MEDIA_TYPE = "application/problem+json"
 
 CATALOGUE: Mapping[str, tuple[int, str]] = {
     "malformed-input": (400, "The body is not valid JSON"),
+    "invalid-subscription": (400, "What is asked for cannot be followed"),
+    "unauthorized": (401, "A credential is needed"),
+    "operators-only": (403, "This is for operators"),
+    "origin-refused": (403, "Pages of this origin may not connect"),
     "not-found": (404, "Nothing is here"),
     "unknown-job": (404, "No such job"),
     "result-not-ready": (404, "The job has not finished"),
@@ -24,6 +28,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "internal-error": (500, "The operation failed"),
     "incompatible": (500, "The stored input does not fit the operation any more"),
     "crashed": (500, "The process died while it ran the operation"),
+    "too-many-connections": (503, "The gateway holds as many connections as it may"),
     "overloaded": (503, "The operation is at its limit"),
     "retry-later": (503, "The operation asks to try again later"),
     "throttled": (503, "The database is at its limit"),

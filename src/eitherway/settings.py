@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,4 +29,39 @@ class Settings(BaseSettings):
     )
     retention_seconds: float = Field(
         86_400.0, gt=0, description="how long finished jobs are kept; dead letters stay"
+    )
+    operations: str | None = Field(
+        None, description="names of the operations a worker runs, with commas; all by default"
+    )
+    serve: str = Field(
+        "operations,status,push,admin",
+        description="parts that a gateway serves, with commas: operations, status, push, admin",
+    )
+    admin_token: SecretStr | None = Field(
+        None, min_length=1, description="operators' credential; without one, /admin is local"
+    )
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="port for a worker's own /metrics, /livez and /readyz"
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="how log lines look: console for people, json for programs"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least level that is logged"
+    )
+    access_log: bool = Field(
+        default=False, description="whether the gateway logs a line for each request, at info"
+    )
+    allowed_origins: str = Field(
+        "",
+        description="origins whose pages may open a WebSocket, with commas; else the gateway's own",
+    )
+    connections_max: int = Field(
+        10_000, gt=0, description="most push connections (WebSocket and SSE) of one gateway process"
+    )
+    subscriptions_max: int = Field(
+        1_000, gt=0, description="most jobs that one push connection follows"
+    )
+    push_queue_max: int = Field(
+        1_000, gt=0, description="events that wait for a slow reader before it is disconnected"
     )

@@ -22,7 +22,7 @@ class Service:
     def __init__(self, folder: Path, *command: str, target: str = "apps:app") -> None:
         self.folder = folder
         self.engine = f"sqlite:///{folder / 'jobs.db'}"
-        self.log = folder / f"{'-'.join(command)}.log"
+        self.log = folder / f"{'-'.join(command).replace(':', '-')}.log"
         self._command = [sys.executable, "-m", "eitherway", command[0], target]
         self._command += ["--engine", self.engine, *command[1:]]
         if command[0] != "worker":
@@ -69,15 +69,22 @@ class Service:
 
     def children(self) -> dict[str, int]:
         """The supervisor's children: command to pid."""
+        return {command: pid for pid, command in self._listed()}
+
+    def commands(self) -> list[str]:
+        """The commands of the supervisor's children, each as often as it runs."""
+        return [command for _, command in self._listed()]
+
+    def _listed(self) -> list[tuple[int, str]]:
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        found = {}
+        found = []
         for pid in listed.split():
             try:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             except FileNotFoundError:
                 continue
             if b"eitherway" in line:
-                found[line[line.index(b"eitherway") + 1].decode()] = int(pid)
+                found.append((int(pid), line[line.index(b"eitherway") + 1].decode()))
         return found
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eitherway import Limit
+from eitherway import ConfigurationError, Limit
 from eitherway.attempt.limits import Limiter
 from eitherway.operation import Operation
 from eitherway.testing import FakeClock
@@ -75,3 +75,45 @@ async def test_freed_tells_who_waits(clock):
     limiter.release(narrow)
     assert freed.done()
     assert not limiter.freed().done()
+
+
+async def test_a_limit_at_work_can_be_adjusted(clock):
+    """What is taken stays taken; what is not given stays; whoever waits looks again."""
+    limited = operation("a", Limit("db", in_flight=2, per_second=100))
+    limiter = Limiter([limited], clock)
+    assert limiter.acquire(limited, 9) == 2
+    freed = limiter.freed()
+    adjusted = limiter.adjust("db", in_flight=3)
+    assert (adjusted.in_flight, adjusted.per_second) == (3, 100)
+    assert freed.done()
+    assert limiter.acquire(limited, 9) == 1
+    limiter.adjust("db", in_flight=1)
+    limiter.release(limited, 2)
+    assert limiter.room(limited, clock.now()) == 0, "the one that still runs is all it may have"
+
+
+async def test_an_adjusted_rate_gains_at_its_own_pace(clock):
+    """Also from less than one a second, and the burst is the new one's."""
+    limited = operation("a", Limit("db", per_second=1000))
+    limiter = Limiter([limited], clock)
+    limiter.adjust("db", per_second=10)
+    assert limiter.acquire(limited, 99) == 1, "what the old rate had saved up is gone"
+    await clock.advance(0.1)
+    assert limiter.acquire(limited, 99) == 1
+
+
+def test_only_a_named_limit_can_be_adjusted(clock):
+    """And only to what a Limit takes."""
+    limiter = Limiter([operation("a", Limit("db", in_flight=2))], clock)
+    with pytest.raises(LookupError, match="'queue'"):
+        limiter.adjust("queue", in_flight=1)
+    with pytest.raises(ConfigurationError):
+        limiter.adjust("db", in_flight=0)
+
+
+def test_two_limits_of_one_name_must_agree(clock):
+    """Which of them holds would be a matter of order."""
+    first = operation("a", Limit("db", in_flight=3))
+    second = operation("b", Limit("db", in_flight=4))
+    with pytest.raises(ConfigurationError, match="'db'"):
+        Limiter([first, second], clock)

@@ -25,7 +25,7 @@ def test_full_jitter_spreads_from_zero():
         lambda: Retry(attempts=0),
         lambda: Retry(base_seconds=2, ceiling_seconds=1),
         lambda: Retry(jitter="some"),
-        lambda: Limit(),
+        Limit,
         lambda: Limit(in_flight=0),
         lambda: Limit(per_second=0),
     ],

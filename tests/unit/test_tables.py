@@ -1,4 +1,4 @@
-"""Tables in both deliveries: buffered, seen by their own attempt, committed with it or not at all."""
+"""Tables in both deliveries: buffered, seen by their attempt, committed with it or not at all."""
 
 import pytest
 from pydantic import BaseModel

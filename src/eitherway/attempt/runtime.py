@@ -9,17 +9,19 @@ from typing import Any, TypeVar
 from ..clock import Clock
 from ..context import Context
 from ..engine.contract import Engine
-from ..engine.values import Delivery, NewJob, Settled, Settlement, SettleStatus, Work
+from ..engine.values import Delivery, NewJob, Settlement, SettleStatus
 from ..errors import ConfigurationError
-from ..execute import Ended, Executor, Middleware
+from ..execute import Executor, Middleware
 from ..handle import Job
 from ..ids import Randomness
-from ..job import Attempt, JobRecord
+from ..job import JobRecord
 from ..operation import Operation
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..table import UnitOfWork, refuse_running_loop
+from .hub import Hub
 from .limits import Limiter
+from .metrics import Metrics
 from .run import Runner
 from .settle import Judge
 from .watch import Watcher
@@ -54,8 +56,24 @@ class Runtime:
         )
         self.runner = Runner(engine, self.executor, clock)
         self.judge = Judge(randomness, settings.retention_seconds)
-        self.watcher = Watcher(engine, clock)
+        self.metrics = Metrics()
+        self.turned: float | None = None  # when the worker's loop in this process turned last
+        self.hub = Hub(engine, clock)
+        self.watcher = Watcher(engine, self.hub, clock)
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def worked(self) -> list[Operation]:
+        """The operations that a worker in this process runs. `ConfigurationError`."""
+        if self.settings.operations is None:
+            return list(self.operations)
+        names = [name.strip() for name in self.settings.operations.split(",")]
+        found = [self.operations.named(name) for name in names]
+        for name, operation in zip(names, found, strict=True):
+            if operation is None:
+                known = ", ".join(sorted(operation.name for operation in self.operations))
+                raise ConfigurationError(f"no operation {name!r} to run: give some of {known}")
+        return [operation for operation in found if operation is not None]
 
     async def open(self) -> None:
         """Open the engine, and refuse here what it cannot hold."""
@@ -68,43 +86,15 @@ class Runtime:
                     f"Retry(ceiling_seconds={operation.retry.ceiling_seconds:g}) asks for more"
                 )
         await self.engine.open()
+        self.metrics.begin(await self.engine.statistics())
 
     async def close(self) -> None:
         """Let go of everything."""
-        await self.watcher.close()
+        await self.hub.close()
         self.executor.close()
         await self.engine.close()
 
-    # -- direct calls ----------------------------------------------------------------------------
-
-    async def call(
-        self,
-        operation: Operation,
-        arguments: Mapping[str, Any],
-        *,
-        job_id: str,
-        headers: Mapping[str, str],
-    ) -> Ended:
-        """Run the operation now and commit it. The caller holds a start of its limits."""
-        deadline = self.clock.now() + operation.timeout_seconds
-
-        def new_context(unit: UnitOfWork) -> Context:
-            return self.context(operation, unit, job_id=job_id, headers=headers, deadline=deadline)
-
-        async def commit(_: Ended, work: Work, __: tuple[Attempt, ...]) -> Settled:
-            if not work:
-                return Settled(status=SettleStatus.DONE)
-            (settled,) = await self.engine.settle([Settlement(work=work)])
-            return settled
-
-        return await self.runner.run(
-            operation,
-            arguments,
-            new_context=new_context,
-            commit=commit,
-            timeout_seconds=operation.timeout_seconds,
-            first_number=1,
-        )
+    # -- attempts --------------------------------------------------------------------------------
 
     def context(
         self,

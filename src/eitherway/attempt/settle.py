@@ -13,6 +13,13 @@ from ..policy import Retry
 from ..problem import Problem
 
 UNCOUNTED = frozenset({Outcome.THROTTLED, Outcome.INTERRUPTED, Outcome.CONFLICT})
+_CAUSES = {  # where no exception says more
+    Outcome.ERROR: "too many conflicts",
+    Outcome.TIMED_OUT: "timed out",
+    Outcome.LEASE_LOST: "the process died",
+}
+_EXPIRED = "deadline passed"
+_INCOMPATIBLE = "input no longer fits"
 _REAPER_RETRY = Retry()  # for jobs whose operation this process does not know
 
 
@@ -54,7 +61,7 @@ class Judge:
             expires = now + self._retention_seconds
             return replace(ground, state=JobState.SUCCEEDED, answer=ended.answer, expires=expires)
         if ended.outcome is Outcome.REJECTED:
-            return self._failed(ground, FailureKind.REJECTED, ended.problem)
+            return self._failed(ground, FailureKind.REJECTED, ended.problem, None)
         if ended.outcome is Outcome.INTERRUPTED:
             return replace(ground, due=now, suspect=delivery.lease.alone)
         return self._again(ground, job, operation.retry, ended, now)
@@ -64,13 +71,14 @@ class Judge:
     ) -> Finish:
         counts = ended.outcome not in UNCOUNTED
         if ended.permanent or (counts and ground.attempt >= job.attempts_max):
-            return self._failed(ground, FailureKind.EXHAUSTED, ended.problem)
+            cause = ended.cause or _CAUSES.get(ended.outcome, ended.outcome)
+            return self._failed(ground, FailureKind.EXHAUSTED, ended.problem, cause)
         delay = ended.delay_seconds
         if delay is None:
             failures = ground.attempt if counts else _trailing(job, ended.outcome) + 1
             delay = retry.delay_seconds(failures, self._randomness.uniform)
         if now + delay >= job.deadline:
-            return self._failed(ground, FailureKind.EXPIRED, _expired())
+            return self._failed(ground, FailureKind.EXPIRED, _expired(), _EXPIRED)
         return replace(ground, state=JobState.RETRYING, due=now + delay)
 
     def incompatible(self, delivery: Delivery, detail: str, now: float) -> Finish:
@@ -91,7 +99,7 @@ class Judge:
             starts=delivery.job.starts,
             attempts=(attempt,),
         )
-        return self._failed(ground, FailureKind.INCOMPATIBLE, problem)
+        return self._failed(ground, FailureKind.INCOMPATIBLE, problem, _INCOMPATIBLE)
 
     def reaped(self, overdue: Overdue, retry: Retry | None, now: float) -> Finish:
         """Where a job goes whose holder died, or whose deadline passed while it waited.
@@ -108,7 +116,7 @@ class Judge:
             attempts=(),
         )
         if job.state is not JobState.RUNNING:
-            return self._failed(ground, FailureKind.EXPIRED, _expired())
+            return self._failed(ground, FailureKind.EXPIRED, _expired(), _EXPIRED)
         problem = Problem.of("crashed", "the process died, or lost its lease, while it ran the job")
         ended = Ended(outcome=Outcome.LEASE_LOST, problem=problem)
         last = replace(
@@ -119,15 +127,18 @@ class Judge:
             return self._again(ground, job, retry or _REAPER_RETRY, ended, now)
         ground = replace(ground, attempt=job.attempt - 1)
         if now >= job.deadline:
-            return self._failed(ground, FailureKind.EXPIRED, _expired())
+            return self._failed(ground, FailureKind.EXPIRED, _expired(), _EXPIRED)
         return replace(ground, due=now)
 
-    def _failed(self, ground: Finish, kind: FailureKind, problem: Problem | None) -> Finish:
+    def _failed(
+        self, ground: Finish, kind: FailureKind, problem: Problem | None, cause: str | None
+    ) -> Finish:
         kept = kind is not FailureKind.REJECTED  # a dead letter stays until somebody purges it
         return replace(
             ground,
             state=JobState.FAILED,
             kind=kind,
+            cause=cause,
             error=problem.document() if problem else None,
             expires=None if kept else ground.at + self._retention_seconds,
             suspect=False,

@@ -2,33 +2,94 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from pydantic_core import from_json
+from rich.markup import escape
 from rich.table import Table
 
-from ..clock import SystemClock
-from ..engine.loader import load_engine
+from ..engine.values import JobFilter, JobPage
 from ..errors import ConfigurationError, UnknownJobError
 from ..gateway.documents import job_document
-from ..ids import Randomness
-from .options import EngineOption, load_app, settings_of
+from ..gateway.operator_documents import page_document
+from ..job import JobState
+from .options import EngineOption
+from .store import AppOption, JsonOption, Store, console, on_store, print_json, print_table
 
 cli = typer.Typer(no_args_is_help=True, help="Look at jobs.")
 
-AppOption = Annotated[
-    str | None, typer.Option("--app", metavar="MODULE:APP", help="use this app's engine")
+OperationOption = Annotated[
+    str | None, typer.Option("--operation", metavar="NAME", help="of this operation alone")
+]
+CauseOption = Annotated[
+    str | None, typer.Option("--cause", metavar="CAUSE", help="that died of this cause alone")
+]
+CountOption = Annotated[int, typer.Option("--count", min=1, max=500, help="how many at most")]
+CursorOption = Annotated[
+    str | None, typer.Option("--cursor", metavar="CURSOR", help="go on after an earlier page")
 ]
 
 
 @cli.callback()
 def jobs() -> None:
     """Look at jobs."""
+
+
+@cli.command("list")
+def list_(
+    engine: EngineOption = None,
+    app: AppOption = None,
+    operation: OperationOption = None,
+    status: Annotated[
+        str | None, typer.Option("--status", metavar="A,B", help="in these states alone")
+    ] = None,
+    count: CountOption = 50,
+    *,
+    cursor: CursorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    wanted = JobFilter(
+        operations=None if operation is None else [operation], states=_states(status)
+    )
+    print_page(
+        on_store(engine, app, lambda store: store.operators.jobs(wanted, cursor, count)),
+        as_json=as_json,
+    )
+
+
+def print_page(page: JobPage, *, as_json: bool) -> None:
+    """A page of jobs."""
+    document = page_document(page)
+    if as_json:
+        print_json(document)
+        return
+    rows = [
+        (
+            job["id"],
+            job["operation"],
+            job["status"],
+            job["updated"],
+            f"{job['attempt']} of {job['attempts_max']}",
+            job["cause"] or job["detail"],
+        )
+        for job in document["jobs"]
+    ]
+    print_table(["job", "operation", "status", "updated", "attempt", "why"], rows)
+    if page.cursor is not None:
+        console.print(f"[dim]more with --cursor {escape(page.cursor)}[/dim]", soft_wrap=True)
+
+
+def _states(text: str | None) -> list[JobState] | None:
+    if text is None:
+        return None
+    try:
+        return [JobState(word.strip()) for word in text.split(",")]
+    except ValueError:
+        raise ConfigurationError(f"--status {text!r}: give some of {', '.join(JobState)}") from None
 
 
 @cli.command()
@@ -40,53 +101,43 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="print the job document")] = False,
 ) -> None:
     """Show one job: where it is, and every attempt."""
-    document = asyncio.run(_document(_engine_url(engine, app), job_id))
+    document = on_store(engine, app, lambda store: _document(store, job_id))
     if as_json:
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        print_json(document)
     else:
-        _print(document)
+        print_job(document)
 
 
-def _engine_url(engine: str | None, target: str | None) -> str:
-    settings = settings_of(engine=engine)
-    if settings.engine:
-        return settings.engine
-    if target is None:
-        raise ConfigurationError(
-            "which engine? give --engine URL, --app MODULE:APP or EITHERWAY_ENGINE"
-        )
-    return load_app(target).engine_url(settings)
+async def _document(store: Store, job_id: str) -> dict[str, Any]:
+    (record,) = await store.engine.get([job_id])
+    if record is None:
+        raise UnknownJobError(f"no job {job_id}: it never was, or its retention is over")
+    document: dict[str, Any] = from_json(
+        job_document(record, store.engine.capabilities.durability, "/jobs")
+    )
+    return document
 
 
-async def _document(url: str, job_id: str) -> dict[str, Any]:
-    engine = load_engine(url, clock=SystemClock(), randomness=Randomness())
-    await engine.open()
-    try:
-        (record,) = await engine.get([job_id])
-        if record is None:
-            raise UnknownJobError(f"no job {job_id}: it never was, or its retention is over")
-        document: dict[str, Any] = json.loads(
-            job_document(record, engine.capabilities.durability, "/jobs")
-        )
-        return document
-    finally:
-        await engine.close()
-
-
-def _print(document: dict[str, Any]) -> None:
-    console = Console(highlight=False)
+def print_job(document: dict[str, Any]) -> None:
+    """One job; with its inside, where the document has it."""
     facts = Table.grid(padding=(0, 2))
     for name in ("operation", "status", "created", "started", "finished", "deadline", "expires"):
         if document[name]:
-            facts.add_row(f"[dim]{name}[/dim]", str(document[name]))
+            facts.add_row(f"[dim]{name}[/dim]", escape(str(document[name])))
     facts.add_row("[dim]attempt[/dim]", f"{document['attempt']} of {document['attempts_max']}")
-    for name in ("result", "error"):
-        if name in document:
-            facts.add_row(f"[dim]{name}[/dim]", json.dumps(document[name]))
+    for name in ("result", "error", "cause", "payload", "params", "headers"):
+        if document.get(name):
+            shown = document[name]
+            text = shown if isinstance(shown, str) and name == "cause" else json.dumps(shown)
+            facts.add_row(f"[dim]{name}[/dim]", escape(text))
     console.print(f"[bold]job {document['id']}[/bold]")
     console.print(facts)
     if document["attempts"]:
         console.print(_attempts(document["attempts"]))
+    for attempt in document["attempts"]:
+        if attempt.get("exception"):
+            console.print(f"\n[dim]exception of attempt {attempt['number']}[/dim]")
+            console.out(attempt["exception"].rstrip())
 
 
 def _attempts(attempts: list[dict[str, Any]]) -> Table:
@@ -100,7 +151,7 @@ def _attempts(attempts: list[dict[str, Any]]) -> Table:
             attempt["outcome"] or "running",
             attempt["started"],
             _seconds(attempt["started"], attempt["finished"]),
-            error.get("detail") or error.get("title") or "",
+            escape(error.get("detail") or error.get("title") or ""),
         )
     return table
 

@@ -1,7 +1,7 @@
 """`eitherway`: the command line's root, its exit codes and its one-line errors.
 
-Exit codes: 0 done; 1 what was asked for is not there; 2 the app, a setting or a flag is wrong;
-3 the engine is not available.
+Exit codes: 0 done; 1 what was asked for is not there; 2 the app, a setting, a flag or a payload is
+wrong; 3 the engine is not available; 4 a canary did not succeed, so nothing more was redriven.
 """
 
 from __future__ import annotations
@@ -11,8 +11,14 @@ import sys
 
 import typer
 
-from ..errors import ConfigurationError, EitherwayError, EngineError
-from . import jobs, run
+from ..errors import (
+    CanaryError,
+    ConfigurationError,
+    EitherwayError,
+    EngineError,
+    InvalidInputError,
+)
+from . import config, dead, jobs, operate, run
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +30,11 @@ cli.command("run")(run.run)
 cli.command("gateway")(run.gateway)
 cli.command("worker")(run.worker)
 cli.add_typer(jobs.cli, name="jobs")
+cli.add_typer(dead.cli, name="dead")
+cli.command("pause")(operate.pause)
+cli.command("resume")(operate.resume)
+cli.command("stats")(operate.stats)
+cli.command("config")(config.config)
 
 
 def main() -> None:
@@ -33,10 +44,12 @@ def main() -> None:
     )
     try:
         cli()
-    except ConfigurationError as error:
+    except (ConfigurationError, InvalidInputError) as error:
         _exit(error, 2)
     except EngineError as error:
         _exit(error, 3)
+    except CanaryError as error:
+        _exit(error, 4)
     except EitherwayError as error:
         _exit(error, 1)
 

@@ -26,6 +26,26 @@ PortOption = Annotated[int | None, typer.Option("--port", help="port to listen o
 PublicUrlOption = Annotated[
     str | None, typer.Option("--public-url", metavar="URL", help="start of absolute links")
 ]
+OperationsOption = Annotated[
+    str | None, typer.Option("--operations", metavar="A,B", help="run these operations alone")
+]
+ServeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--serve", metavar="A,B", help="serve these parts alone: operations, status, push"
+    ),
+]
+LogFormatOption = Annotated[
+    str | None, typer.Option("--log-format", metavar="console|json", help="how log lines look")
+]
+LogLevelOption = Annotated[
+    str | None,
+    typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error"),
+]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option("--metrics-port", metavar="PORT", help="a worker's own /metrics, /readyz, /livez"),
+]
 SupervisedOption = Annotated[
     bool, typer.Option("--supervised", hidden=True, help="drain when standard input ends")
 ]
@@ -73,8 +93,14 @@ def settings_of(**flags: object) -> Settings:
         ) from None
 
 
-def flags_of(settings: Settings) -> list[str]:
-    """The command-line flags that hand these settings on to a child process."""
-    named = {"--engine": settings.engine, "--public-url": settings.public_url}
-    flags = [part for name, value in named.items() if value for part in (name, value)]
-    return [*flags, "--host", settings.host, "--port", str(settings.port)]
+def shared_flags(settings: Settings) -> list[str]:
+    """The flags that hand the engine, and how to log, on to a child process."""
+    engine = ["--engine", settings.engine] if settings.engine else []
+    return [*engine, "--log-format", settings.log_format, "--log-level", settings.log_level]
+
+
+def gateway_flags(settings: Settings) -> list[str]:
+    """The flags that hand these settings on to a gateway process."""
+    public = ["--public-url", settings.public_url] if settings.public_url else []
+    address = ["--host", settings.host, "--port", str(settings.port)]
+    return [*shared_flags(settings), *public, *address]

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from typing import Self
 
 from ..settings import Settings
-from .options import flags_of
+from .options import shared_flags
 
 logger = logging.getLogger("eitherway")
 
@@ -18,7 +18,9 @@ class QuarantineProcess:
     """Starts `eitherway worker --alone` when suspects wait; ends it with this process."""
 
     def __init__(self, target: str, settings: Settings) -> None:
-        self._command = ["worker", target, "--alone", *flags_of(settings)]
+        self._command = ["worker", target, "--alone", *shared_flags(settings)]
+        if settings.operations:
+            self._command += ["--operations", settings.operations]
         self._drain_seconds = settings.drain_seconds
         self._child: Process | None = None
 

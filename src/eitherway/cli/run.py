@@ -10,18 +10,27 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ..errors import ConfigurationError
 from ..settings import Settings
+from ..worker.scaling import Scaling
+from .logs import configure
 from .options import (
     EngineOption,
     HostOption,
     ListenerOption,
+    LogFormatOption,
+    LogLevelOption,
+    MetricsPortOption,
+    OperationsOption,
     PortOption,
     PublicUrlOption,
+    ServeOption,
     SupervisedOption,
     Target,
-    flags_of,
+    gateway_flags,
     load_app,
     settings_of,
+    shared_flags,
 )
 from .serving import bind, run_loop, serve_gateway, serve_single, url_of, work, work_alone
 from .supervisor import Supervisor
@@ -34,33 +43,49 @@ def run(
     port: PortOption = None,
     public_url: PublicUrlOption = None,
     *,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
+    metrics_port: MetricsPortOption = None,
     single: Annotated[
         bool, typer.Option("--single", help="keep gateway and worker in one process")
     ] = False,
+    workers: Annotated[
+        str, typer.Option("--workers", metavar="N|MIN:MAX", help="worker processes, scaled by load")
+    ] = "1",
 ) -> None:
-    """Serve an app: a gateway process and a worker process under one thin supervisor."""
-    settings = settings_of(engine=engine, host=host, port=port, public_url=public_url)
+    """Serve an app: a gateway process and worker processes under one thin supervisor."""
+    scaling = Scaling.parse(workers)
+    if single and scaling.most > 1:
+        raise ConfigurationError("--single is one process: leave --workers out, or --single")
+    settings = settings_of(
+        engine=engine,
+        host=host,
+        port=port,
+        public_url=public_url,
+        log_format=log_format,
+        log_level=log_level,
+        metrics_port=metrics_port,
+    )
+    configure(settings)
     app = load_app(target)
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
         run_loop(serve_single(app, settings, target, listener))
     listener.set_inheritable(True)
-    flags = [*flags_of(settings), "--supervised"]
-    commands = [
-        ("gateway", ["gateway", target, *flags, "--listener", str(listener.fileno())]),
-        ("worker", ["worker", target, *flags]),
-    ]
-    sys.exit(asyncio.run(_supervise(commands, listener, settings)))
-
-
-async def _supervise(
-    commands: list[tuple[str, list[str]]], listener: socket.socket, settings: Settings
-) -> int:
+    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
+    worker = [*shared_flags(settings), "--supervised"]
+    if settings.metrics_port is not None:
+        worker += ["--metrics-port", str(settings.metrics_port)]
     supervisor = Supervisor(
-        commands, pass_fds=[listener.fileno()], drain_seconds=settings.drain_seconds
+        gateway=["gateway", target, *gateway],
+        worker=["worker", target, *worker],
+        scaling=scaling,
+        engine_url=app.engine_url(settings),
+        listener=listener.fileno(),
+        drain_seconds=settings.drain_seconds,
     )
-    return await supervisor.run()
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 def gateway(
@@ -70,11 +95,23 @@ def gateway(
     port: PortOption = None,
     public_url: PublicUrlOption = None,
     *,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
+    serve: ServeOption = None,
     supervised: SupervisedOption = False,
     listener: ListenerOption = None,
 ) -> None:
-    """Serve an app over HTTP; queued jobs wait for a worker."""
-    settings = settings_of(engine=engine, host=host, port=port, public_url=public_url)
+    """Serve an app over HTTP, or a part of it; queued jobs wait for a worker."""
+    settings = settings_of(
+        engine=engine,
+        host=host,
+        port=port,
+        public_url=public_url,
+        log_format=log_format,
+        log_level=log_level,
+        serve=serve,
+    )
+    configure(settings)
     app = load_app(target)
     if listener is None:
         bound = bind(settings)
@@ -87,17 +124,25 @@ def gateway(
 def worker(
     target: Target,
     engine: EngineOption = None,
-    host: HostOption = None,
-    port: PortOption = None,
-    public_url: PublicUrlOption = None,
     *,
+    log_format: LogFormatOption = None,
+    log_level: LogLevelOption = None,
+    metrics_port: MetricsPortOption = None,
     supervised: SupervisedOption = False,
+    operations: OperationsOption = None,
     alone: Annotated[
         bool, typer.Option("--alone", hidden=True, help="run waiting suspects one by one, then end")
     ] = False,
 ) -> None:
-    """Run an app's queued jobs."""
-    settings = settings_of(engine=engine, host=host, port=port, public_url=public_url)
+    """Run an app's queued jobs, of all operations or of those named."""
+    settings = settings_of(
+        engine=engine,
+        operations=operations,
+        log_format=log_format,
+        log_level=log_level,
+        metrics_port=metrics_port,
+    )
+    configure(settings)
     app = load_app(target)
     if alone:
         run_loop(work_alone(app, settings))

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import FrameType
 from typing import Any
 
@@ -19,11 +19,22 @@ from ..app import App
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..worker.worker import Worker, run_suspects
+from .monitoring import monitored
 from .quarantine import QuarantineProcess
 
 logger = logging.getLogger("eitherway")
 
 _STDIN = 0
+_UNREAD_SECONDS = 60
+
+WEBSOCKETS: Mapping[str, Any] = {
+    "ws": "wsproto",
+    "ws_max_size": 64 * 1024,
+    "ws_ping_interval": 20.0,
+    "ws_ping_timeout": 20.0,
+    "ws_per_message_deflate": False,
+}
+"""How uvicorn speaks WebSocket: messages from clients are small, the idle are asked for a pong."""
 
 
 def bind(settings: Settings) -> socket.socket:
@@ -37,6 +48,9 @@ def bind(settings: Settings) -> socket.socket:
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
             "choose another with --port"
         ) from None
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that takes nothing is not waited for
+        milliseconds = _UNREAD_SECONDS * 1000
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
     listener.settimeout(0)
     return listener
 
@@ -73,10 +87,14 @@ async def work(app: App, settings: Settings, target: str, *, supervised: bool) -
     runtime = await app.open(settings)
     try:
         stop = _stop_event(supervised=supervised)
-        async with QuarantineProcess(target, settings) as quarantine:
+        async with (
+            monitored(runtime, settings) as health,
+            QuarantineProcess(target, settings) as quarantine,
+        ):
             worker = Worker(runtime, quarantine.run)
             await worker.start()
             await worker.wait_until(stop)
+            health.draining = True
             logger.info("draining")
             await worker.drain(settings.drain_seconds)
     finally:
@@ -114,7 +132,7 @@ class _Server(uvicorn.Server):
                 app,
                 lifespan="off",  # the app is opened with its settings already
                 http="httptools",
-                ws="none",
+                **WEBSOCKETS,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -129,6 +147,7 @@ class _Server(uvicorn.Server):
             signal.signal(number, lambda *_: None)
         if supervised:
             _watch_supervisor(lambda: self.handle_exit(signal.SIGTERM, None))
+        self._app.bound_to(listener.getsockname()[0])
         await self.serve(sockets=[listener])
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -1,92 +1,103 @@
-"""One thin parent over a gateway and a worker: starts them, starts them again, drains them."""
+"""One thin parent over a gateway and workers: keeps them alive, scales them, drains them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-import sys
-import time
-from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
+
+from ..clock import SystemClock
+from ..engine.contract import Engine
+from ..engine.loader import load_engine
+from ..errors import EngineError
+from ..ids import Randomness
+from ..worker.scaling import Load, Scaling
+from .children import Child
 
 logger = logging.getLogger("eitherway")
 
-CONFIGURATION_EXIT = 2
-_PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.1, 1.0
-_SETTLED_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
 
 
 class Supervisor:
-    """Keeps one process of each command alive until SIGTERM or SIGINT."""
+    """A gateway and as many workers as `scaling` asks for, until SIGTERM or SIGINT."""
 
     def __init__(
         self,
-        commands: Sequence[tuple[str, Sequence[str]]],
         *,
-        pass_fds: Sequence[int],
+        gateway: Sequence[str],
+        worker: Sequence[str],
+        scaling: Scaling,
+        engine_url: str,
+        listener: int,
         drain_seconds: float,
     ) -> None:
-        self._commands = commands
-        self._pass_fds = pass_fds
+        self._gateway = gateway
+        self._worker = worker
+        self._scaling = scaling
+        self._engine_url = engine_url
+        self._listener = listener
         self._drain_seconds = drain_seconds
         self._stop = asyncio.Event()
-        self.exit_code = 0
+        self._workers: list[Child] = []
+        self._children: set[Child] = set()
+        self._exit_code = 0
 
     async def run(self) -> int:
         """Supervise until told to stop, or until a child says that its configuration is wrong."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        await asyncio.gather(*(self._keep(name, command) for name, command in self._commands))
-        return self.exit_code
+        self._add("gateway", self._gateway, pass_fds=[self._listener])
+        for _ in range(self._scaling.least):
+            self._add_worker()
+        scaler = asyncio.create_task(self._scale())
+        await self._stop.wait()
+        scaler.cancel()
+        for child in self._children:
+            child.stop()
+        await asyncio.gather(*(child.ended for child in self._children))
+        return self._exit_code
 
-    async def _keep(self, name: str, command: Sequence[str]) -> None:
-        pause = _PAUSE_SECONDS_MIN
-        while not self._stop.is_set():
-            started = time.monotonic()
-            child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "eitherway",
-                *command,
-                stdin=PIPE,  # closes when this process ends, and then the child drains
-                pass_fds=self._pass_fds,
-                start_new_session=True,  # Ctrl-C reaches us alone; we tell the children
-            )
-            await self._until_ended(child)
-            if self._stop.is_set():
-                return
-            if child.returncode == CONFIGURATION_EXIT:
-                self.exit_code = CONFIGURATION_EXIT
-                self._stop.set()
-                return
-            if time.monotonic() - started > _SETTLED_SECONDS:
-                pause = _PAUSE_SECONDS_MIN
-            logger.warning("the %s ended (%s): starting it again", name, _cause(child.returncode))
-            await self._pause(pause)
-            pause = min(pause * 2, _PAUSE_SECONDS_MAX)
+    def _add(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
+        child = Child(name, command, pass_fds=pass_fds, drain_seconds=self._drain_seconds)
+        self._children.add(child)
+        child.ended.add_done_callback(lambda task: self._ended(child, task.result()))
+        return child
 
-    async def _until_ended(self, child: Process) -> None:
-        ended = asyncio.ensure_future(child.wait())
-        stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if not ended.done():
-            child.terminate()
-            done, _ = await asyncio.wait({ended}, timeout=self._drain_seconds + 5)
-            if not done:
-                logger.warning("process %d did not drain in time", child.pid)
-                child.kill()
-        await ended
+    def _ended(self, child: Child, exit_code: int) -> None:
+        self._children.discard(child)
+        if exit_code:
+            self._exit_code = exit_code
+            self._stop.set()
 
-    async def _pause(self, seconds: float) -> None:
-        stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait({stopped}, timeout=seconds)
-        stopped.cancel()
+    def _add_worker(self) -> None:
+        self._workers.append(self._add("worker", self._worker))
 
+    async def _scale(self) -> None:
+        if self._scaling.least == self._scaling.most:
+            return
+        clock = SystemClock()
+        engine = load_engine(self._engine_url, clock=clock, randomness=Randomness())
+        try:
+            await engine.open()
+            while True:
+                await clock.sleep(_LOOK_SECONDS)
+                await self._look(engine, clock.now())
+        finally:
+            await engine.close()
 
-def _cause(returncode: int | None) -> str:
-    if returncode is not None and returncode < 0:
-        return signal.Signals(-returncode).name
-    return f"exit code {returncode}"
+    async def _look(self, engine: Engine, now: float) -> None:
+        try:
+            load = Load.of(await engine.statistics())
+        except EngineError as error:
+            logger.warning("cannot see what waits: %s", error)
+            return
+        wanted = self._scaling.wanted(len(self._workers), load, now)
+        if wanted > len(self._workers):
+            self._add_worker()
+            logger.info("jobs wait: %d workers now", wanted)
+        elif wanted < len(self._workers):
+            self._workers.pop().stop()
+            logger.info("nothing to do: %d workers now", wanted)

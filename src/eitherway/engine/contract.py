@@ -5,7 +5,7 @@ means) is the worker's. Every method
 
 * takes and returns sequences, in the same order, so that engines fill their batches;
 * may be called concurrently from one event loop (the one that called `open`);
-* blocks for one round trip to the store at most, except `ready` and `events`, which wait;
+* blocks for the store's round trips alone, except `ready` and `events`, which wait;
 * never retries or sleeps on its own account: it raises `EngineUnavailableError` for what may work
   later and `EngineError` for what will not. When it raises, nothing of the call took effect
   unless the method says otherwise.
@@ -30,8 +30,13 @@ from .values import (
     Extension,
     Item,
     ItemKey,
+    JobFilter,
+    JobPage,
+    Message,
     NewJob,
+    OperationStatistics,
     Overdue,
+    Redrive,
     Settled,
     Settlement,
 )
@@ -131,9 +136,39 @@ class Engine(ABC):
         """The items as last committed."""
 
     @abstractmethod
-    async def events(self, after: str | None, wait_seconds: float) -> EventPage:
+    async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:
+        """What was asked, as stored; None where there is no such job."""
+
+    @abstractmethod
+    async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
+        """A page of at most `count` jobs, newest first, after a page's cursor. For operators."""
+
+    @abstractmethod
+    async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
+        """Send dead letters again, each `queued`. False where it is none (any more)."""
+
+    @abstractmethod
+    async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Delete dead letters with all that belongs to them. False where it is none."""
+
+    @abstractmethod
+    async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
+        """Hand out no jobs of these operations, or hand them out again. Lasts until said otherwise.
+
+        `ready` and `receive` hold to it in every process; what runs goes on; accepts go on.
+        """
+
+    @abstractmethod
+    async def statistics(self) -> Sequence[OperationStatistics]:
+        """Every operation that has or had jobs, or is paused. Cheap: counters, no scan."""
+
+    @abstractmethod
+    async def events(
+        self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
+    ) -> EventPage:
         """Events after the cursor; with None, no events and the cursor of now.
 
-        Waits for the first one at most `wait_seconds`. Per job: in order, without gaps. Safe to
-        cancel.
+        Waits for the first one at most `wait_seconds`. With `jobs`, those of these jobs alone, and
+        the cursor may be past others'. Per job: in order, without gaps. `EngineError` for a cursor
+        that is none. Safe to cancel.
         """

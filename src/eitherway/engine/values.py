@@ -148,6 +148,7 @@ class Finish:
     answer: Answer | None = None
     error: Mapping[str, Any] | None = None
     kind: FailureKind | None = None
+    cause: str | None = None  # of a dead letter: what such letters are grouped by
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,6 +183,8 @@ class Event:
     sequence: int
     state: JobState
     at: float
+    progress: bool = False  # the state did not change: the handler said how far it is
+    cursor: str = ""  # `events` goes on right after this one; every engine gives it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -190,3 +193,44 @@ class EventPage:
 
     events: Sequence[Event]
     cursor: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobFilter:
+    """Which jobs to list; what is None, or False, does not narrow."""
+
+    operations: Sequence[str] | None = None
+    states: Sequence[JobState] | None = None
+    dead: bool = False  # dead letters alone: failed, but not rejected
+    cause: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobPage:
+    """Jobs, newest first, and the cursor to go on from; None at the end."""
+
+    jobs: Sequence[JobRecord]
+    cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Redrive:
+    """A dead letter to send again: same id, numbering goes on, a fresh budget and deadline."""
+
+    job_id: str
+    at: float
+    due: float
+    deadline: float
+    attempts: int  # granted on top of those it has used
+    message: Message | None = None  # an edited one; None keeps what it had
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationStatistics:
+    """Where an operation's jobs are."""
+
+    operation: str
+    counts: Mapping[JobState, int]  # how many records are in each state
+    dead: int  # of the failed ones, those that nobody rejected
+    oldest_due: float | None  # of the waiting ones: since when the first could have run
+    paused: bool

@@ -7,10 +7,15 @@ import logging
 from ..attempt.runtime import Runtime
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
+from .admin import Admin
 from .health import Health
 from .jobs import JobResource
+from .measures import Measures
+from .observe import Answering, Observer
 from .operations import OperationDoor
-from .routes import Request, Routes
+from .parts import Parts, parts_of
+from .push.doors import Push
+from .routes import AsgiApp, Request, Routes
 from .wire import ClientGoneError, Receive, RefusedError, Scope, Send, respond, respond_problem
 
 logger = logging.getLogger("eitherway.gateway")
@@ -22,31 +27,41 @@ class Gateway:
     def __init__(self, runtime: Runtime) -> None:
         prefix = runtime.settings.prefix.rstrip("/")
         self._routes = Routes()
+        self._served = parts_of(runtime.settings.serve)
         self.health = Health(runtime)
-        jobs = JobResource(runtime, f"{prefix}/jobs")
-        own = {
-            "/jobs/{id}": jobs.show,
-            "/jobs/{id}/result": jobs.result,
-            "/livez": self.health.livez,
-            "/readyz": self.health.readyz,
-        }
+        self.push = Push(runtime, prefix)
+        self._observer = Observer(runtime)
+        self._metrics = runtime.metrics
+        parts = Parts(self._routes, prefix, self._served)
+        parts.health(
+            {
+                "/livez": self.health.livez,
+                "/readyz": self.health.readyz,
+                "/metrics": Measures(runtime).metrics,
+            }
+        )
+        parts.status(JobResource(runtime, f"{prefix}/jobs"))
+        parts.push(self.push)
+        self.admin = Admin(runtime, prefix)
+        parts.admin(self.admin)
         for operation in runtime.operations:
-            if operation.path is None or operation.method is None:
-                continue
-            if any(_shadows(operation.path, prefix + path) for path in own):
-                raise ConfigurationError(
-                    f"{operation.name}: {operation.path} is a path of the gateway itself: choose "
-                    "another, or move the gateway's with EITHERWAY_PREFIX"
-                )
-            door = OperationDoor(runtime, operation, f"{prefix}/jobs")
-            self._routes.add(operation.method, operation.path, door)
-        for path, endpoint in own.items():
-            self._routes.add("GET", prefix + path, endpoint)
+            parts.operation(operation, OperationDoor(runtime, operation, f"{prefix}/jobs"))
+
+    def mount(self, prefix: str, app: AsgiApp) -> None:
+        """Give `app` the requests under `prefix` that nothing else here answers."""
+        self._routes.mount(prefix, app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "websocket":
+            if "push" in self._served:
+                await self.push.websocket(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})  # a 403 on the wire
+            return
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
+        send = answering = Answering(send)
         request = Request(scope, receive, send)
         try:
             await self._routes.find(request)(request)
@@ -57,21 +72,19 @@ class Gateway:
             problem = Problem.of(
                 "engine-unavailable", "nothing was stored, send it again", retry_after_seconds=1
             )
+            self._metrics.refuse(problem.name)
             await respond_problem(send, problem, head=request.head)
         except EngineError:
             logger.exception("%s %s", scope["method"], scope["path"])
             await respond_problem(send, Problem.of("internal-error"), head=request.head)
         except ClientGoneError:
             return
+        finally:
+            self._observer.ended(request, answering)
 
     async def _refuse(self, request: Request, refusal: RefusedError) -> None:
         if refusal.problem.status == 204:
             await respond(request.send, 204, b"", headers=refusal.headers)
         else:
+            self._metrics.refuse(refusal.problem.name)
             await respond_problem(request.send, refusal.problem, refusal.headers, head=request.head)
-
-
-def _shadows(path: str, own: str) -> bool:
-    """Whether a user's path would answer in place of the gateway's own."""
-    jobs = own.split("{", 1)[0]
-    return path == own or ("{" in own and path.startswith(jobs))

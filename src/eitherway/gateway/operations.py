@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ..attempt.direct import DirectCall
+from ..attempt.metrics import Counter
 from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
 from ..engine.values import Message
@@ -14,6 +16,7 @@ from .routes import Request
 from .wire import (
     Header,
     RefusedError,
+    Scope,
     base_url,
     handler_headers,
     header,
@@ -37,6 +40,8 @@ class OperationDoor:
         self._runtime = runtime
         self._operation = operation
         self._jobs_path = jobs_path
+        queued = operation.delivery != "direct"
+        self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         settings = runtime.settings
         self._public_url = settings.public_url
         self._body_bytes_max = min(
@@ -45,6 +50,7 @@ class OperationDoor:
 
     async def __call__(self, request: Request) -> None:
         """Answer one request."""
+        request.operation = self._operation.name
         body = await self._body(request)
         scope = request.scope
         params: Params = (
@@ -58,7 +64,7 @@ class OperationDoor:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.context_name is not None
-        headers = handler_headers(scope) if wants_headers else {}
+        headers = handler_headers(scope) if wants_headers else _trace(scope)
         if self._operation.delivery == "queued":
             await self._accept(request, body, params, headers)
         else:
@@ -87,20 +93,14 @@ class OperationDoor:
     async def _call(
         self, request: Request, arguments: dict[str, object], headers: dict[str, str]
     ) -> None:
-        runtime, operation = self._runtime, self._operation
-        if not runtime.limiter.acquire(operation):
-            after = runtime.limiter.retry_after_seconds(operation) or _RETRY_AFTER_SECONDS
-            detail = f"{operation.name} is at its limit; nothing was stored, send the request again"
-            raise RefusedError(Problem.of("overloaded", detail, retry_after_seconds=after))
-        try:
-            ended = await runtime.call(
-                operation, arguments, job_id=runtime.new_id(), headers=headers
-            )
-        finally:
-            runtime.limiter.release(operation)
+        call = DirectCall(self._runtime, self._operation, arguments, headers)
+        request.job_id = call.job_id
+        ended = await call.run()
         if ended.answer is not None:
             await respond_answer(request.send, ended.answer, head=request.head)
         elif ended.problem is not None:
+            if ended.problem.name == "overloaded":
+                self._runtime.metrics.refuse(ended.problem.name)
             await respond_problem(request.send, ended.problem, head=request.head)
 
     async def _accept(
@@ -122,6 +122,8 @@ class OperationDoor:
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None
         await runtime.engine.accept([job])
+        self._accepted.add()
+        request.job_id = job.id
         jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
         durability = runtime.engine.capabilities.durability
         location = f"{jobs_url}/{job.id}".encode("latin-1")
@@ -132,3 +134,9 @@ class OperationDoor:
         ]
         document = job_document(record_of(job), durability, jobs_url)
         await respond(request.send, 202, document, headers=fields)
+
+
+def _trace(scope: Scope) -> dict[str, str]:
+    """The headers to keep of a request whose handler asks for none: whose trace it belongs to."""
+    value = header(scope, b"traceparent")
+    return {"traceparent": value.decode("latin-1")} if value else {}

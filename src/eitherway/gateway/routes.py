@@ -8,6 +8,7 @@ from re import Pattern
 from typing import Any
 
 from starlette.convertors import Convertor
+from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from ..problem import Problem
@@ -23,15 +24,20 @@ class Request:
     send: Send
     params: dict[str, Any] = field(default_factory=dict)  # of the path
     head: bool = False  # the answer goes without its body
+    route: str = ""  # the path as it was declared; empty where nothing was found
+    operation: str | None = None
+    job_id: str | None = None
 
 
 Endpoint = Callable[[Request], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True)
 class _Pattern:
     regex: Pattern[str]
     convertors: dict[str, Convertor[Any]]
+    path: str
     endpoints: dict[str, Endpoint]
 
 
@@ -41,6 +47,7 @@ class Routes:
     def __init__(self) -> None:
         self._plain: dict[str, dict[str, Endpoint]] = {}
         self._patterns: dict[str, _Pattern] = {}
+        self._mounts: dict[str, AsgiApp] = {}
 
     def add(self, method: str, path: str, endpoint: Endpoint) -> None:
         """Serve `method path` with `endpoint`; GET serves HEAD too."""
@@ -48,9 +55,15 @@ class Routes:
             endpoints = self._plain.setdefault(path, {})
         else:
             regex, _, convertors = compile_path(path)
-            pattern = self._patterns.setdefault(regex.pattern, _Pattern(regex, convertors, {}))
+            pattern = self._patterns.setdefault(
+                regex.pattern, _Pattern(regex, convertors, path, {})
+            )
             endpoints = pattern.endpoints
         endpoints[method] = endpoint
+
+    def mount(self, prefix: str, app: AsgiApp) -> None:
+        """Give `app` what is under `prefix` (no `/` at its end) and has no endpoint of its own."""
+        self._mounts[prefix] = app
 
     def find(self, request: Request) -> Endpoint:
         """The endpoint, with the path's parameters put into the request. `RefusedError`."""
@@ -59,8 +72,14 @@ class Routes:
         root = scope.get("root_path", "")
         if root and path.startswith(root):
             path = path[len(root) :]
-        endpoints = self._plain.get(path) or self._match(path, request)
+        endpoints = self._plain.get(path)
+        if endpoints is not None:
+            request.route = path
+        else:
+            endpoints = self._match(path, request)
         if endpoints is None:
+            if (mounted := self._mounted(root, path)) is not None:
+                return mounted
             raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
         endpoint = endpoints.get(method)
         if endpoint is None and method == "HEAD":
@@ -77,8 +96,34 @@ class Routes:
                     name: pattern.convertors[name].convert(value)
                     for name, value in match.groupdict().items()
                 }
+                request.route = pattern.path
                 return pattern.endpoints
         return None
+
+    def _mounted(self, root: str, path: str) -> Endpoint | None:
+        """The mounted app with the longest prefix of the path, told where it is (`root_path`)."""
+        prefixes = [p for p in self._mounts if path == p or path.startswith(f"{p}/")]
+        if not prefixes:
+            return None
+        prefix = max(prefixes, key=len)
+        app = self._mounts[prefix]
+
+        async def endpoint(request: Request) -> None:
+            request.head = request.scope["method"] == "HEAD"
+            request.route = prefix
+            scope = {**request.scope, "root_path": root + prefix, "path": root + path}
+            try:
+                await app(scope, request.receive, request.send)
+            except HTTPException as error:  # as Starlette's apps refuse
+                raise _refusal(error) from None
+
+        return endpoint
+
+
+def _refusal(error: HTTPException) -> RefusedError:
+    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "rejected")
+    headers = [(k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()]
+    return RefusedError(Problem.of(name, error.detail, status=error.status_code), headers)
 
 
 def _not_allowed(method: str, endpoints: dict[str, Endpoint]) -> RefusedError:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from ..app import App
+from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
 from ..context import Context
 from ..errors import ConfigurationError, JobFailedError
@@ -96,7 +97,7 @@ class TestApp:
         operation = runtime.operations.of(handler)
         message = message_of(operation, args, kwargs)
         arguments = operation.binding.decode_message(message.payload, message.params)
-        ended = await runtime.call(operation, arguments, job_id=runtime.new_id(), headers={})
+        ended = await DirectCall(runtime, operation, arguments, headers={}).run()
         self._raise_crash()
         if ended.answer is None:
             problem = ended.problem.document() if ended.problem else {}

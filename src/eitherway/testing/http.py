@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,9 +59,12 @@ async def request(
         "server": ("testserver", 80),
     }
     sent: list[dict[str, Any]] = []
+    asked = [{"type": "http.request", "body": body or b"", "more_body": False}]
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": body or b"", "more_body": False}
+        if not asked:  # the client stays, and says nothing more
+            await asyncio.Event().wait()
+        return asked.pop()
 
     async def send(message: Any) -> None:
         sent.append(dict(message))

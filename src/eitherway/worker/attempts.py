@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from ..attempt.runtime import Runtime
+from ..attempt.trace import trace_id
 from ..codec import decode_mapping
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
@@ -18,6 +19,7 @@ from ..table import UnitOfWork
 from .leases import Held
 
 logger = logging.getLogger("eitherway.worker")
+attempt_log = logging.getLogger("eitherway.attempt")
 
 _SETTLE_PAUSE_SECONDS = 0.5
 
@@ -32,6 +34,7 @@ class QueuedAttempt:
         self._operation = operation
         self._delivery = delivery
         self._held = held
+        self._started = runtime.clock.now()
 
     async def run(self) -> None:
         """Run and settle. A cancellation gives the job back, unless its lease is lost."""
@@ -93,7 +96,33 @@ class QueuedAttempt:
                 break
         if settled.status is SettleStatus.LEASE_LOST:
             logger.warning("job %s: the lease was lost, nothing is written", finish.lease.job_id)
+            self._note(finish, Outcome.LEASE_LOST)
+        elif settled.status is SettleStatus.DONE:
+            self._note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
         return settled
+
+    def _note(self, finish: Finish, outcome: Outcome) -> None:
+        """The attempt is over: for `/metrics`, and as a line in the log."""
+        name = self._operation.name
+        seconds = self._runtime.clock.now() - self._started
+        self._runtime.metrics.attempt(name, outcome, seconds)
+        if attempt_log.isEnabledFor(logging.INFO):
+            fields = {
+                "job": finish.lease.job_id,
+                "operation": name,
+                "attempt": finish.starts,
+                "outcome": outcome.value,
+                "status": finish.state.value,
+                "seconds": round(seconds, 6),
+                "trace": trace_id(
+                    decode_mapping(self._delivery.message.headers).get("traceparent")
+                ),
+            }
+            attempt_log.info(
+                "%s %s: attempt %d %s, %.1f ms",
+                name, finish.lease.job_id, finish.starts, outcome, seconds * 1e3,
+                extra={"fields": fields},
+            )  # fmt: skip
 
     async def _give_back(self) -> None:
         ended = Ended(
@@ -105,5 +134,6 @@ class QueuedAttempt:
         )
         try:
             await self._runtime.engine.settle([Settlement(finish=finish)])
+            self._note(finish, Outcome.INTERRUPTED)
         except EngineError as error:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)

@@ -45,7 +45,7 @@ class Consumer:
         self._runtime = runtime
         self._leases = leases
         self._alone = alone
-        self._operations = list(runtime.operations)
+        self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
         self._stopping = asyncio.Event()
 
@@ -56,6 +56,7 @@ class Consumer:
     async def run(self) -> None:
         """Receive until stopped; attempts that were started go on."""
         while not self._stopping.is_set():
+            self._runtime.turned = self._runtime.clock.now()
             try:
                 await self.receive_once(_IDLE_SECONDS)
             except EngineError as error:
@@ -166,10 +167,7 @@ class Consumer:
         if not held.task.cancelled() and (error := held.task.exception()) is not None:
             logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
         thread = held.context.thread if held.context else None
-        if thread is None or thread.done():
-            self._runtime.limiter.release(held.operation)
-        else:  # a plain handler cannot be stopped: its slot is free when it returns
-            thread.add_done_callback(lambda _: self._runtime.limiter.release(held.operation))
+        self._runtime.limiter.release_after(held.operation, thread)
 
 
 def demand(operation: Operation, count: int, *, alone: bool) -> Demand:

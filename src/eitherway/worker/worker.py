@@ -62,7 +62,7 @@ class Worker:
         await _end(self._others)
 
     async def _watch_suspects(self, quarantine: Quarantine) -> None:
-        suspects = [demand(operation, 1, alone=True) for operation in self._runtime.operations]
+        suspects = [demand(operation, 1, alone=True) for operation in self._runtime.worked]
         while True:
             try:
                 if await self._runtime.engine.ready(suspects, _IDLE_SECONDS):

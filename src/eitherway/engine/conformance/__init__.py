@@ -26,9 +26,12 @@ pytest.register_assert_rewrite(
         for module in (
             "cases_accept",
             "cases_crash",
+            "cases_dead",
             "cases_events",
             "cases_fence",
             "cases_lease",
+            "cases_list",
+            "cases_operate",
             "cases_ready",
             "cases_receive",
             "cases_settle",
@@ -44,9 +47,12 @@ pytest.register_assert_rewrite(
 # After the call above, so that a failing case shows both sides.
 from .cases_accept import AcceptCases, OpenCases  # noqa: E402
 from .cases_crash import CrashCases  # noqa: E402
+from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
+from .cases_list import ListCases  # noqa: E402
+from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
 from .cases_ready import ReadyCases  # noqa: E402
 from .cases_receive import ReceiveCases  # noqa: E402
 from .cases_settle import SettleCases  # noqa: E402
@@ -58,6 +64,7 @@ __all__ = [
     "AcceptCases",
     "CheckCases",
     "CrashCases",
+    "DiscardCases",
     "EngineCases",
     "EngineHarness",
     "EnqueueCases",
@@ -65,13 +72,18 @@ __all__ = [
     "ExtendCases",
     "FenceCases",
     "ItemCases",
+    "ListCases",
+    "MessageCases",
     "OpenCases",
     "OverdueCases",
+    "PauseCases",
     "PurgeCases",
     "ReadyCases",
     "ReceiveCases",
+    "RedriveCases",
     "SettleCases",
     "SharedCases",
+    "StatisticsCases",
 ]
 
 
@@ -89,5 +101,11 @@ class EngineCases(
     CheckCases,
     EnqueueCases,
     EventCases,
+    MessageCases,
+    ListCases,
+    RedriveCases,
+    DiscardCases,
+    PauseCases,
+    StatisticsCases,
 ):
     """All cases of one engine on one store."""

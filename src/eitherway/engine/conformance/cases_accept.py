@@ -10,7 +10,7 @@ from ...clock import Clock
 from ...errors import ConfigurationError
 from ...job import JobState
 from ..contract import Engine
-from ..values import Message
+from ..values import JobFilter, Message
 from .harness import EngineHarness, soon
 from .samples import START, a_demand, a_job, get_one, job_id, ready, take_new, take_one
 
@@ -57,6 +57,7 @@ class OpenCases(EngineHarness):
 
     async def test_nothing_asked_nothing_given(self, engine: Engine) -> None:
         """Every method takes an empty sequence, and a count of none."""
+        cursor = (await engine.events(None, 0)).cursor
         await engine.accept([a_job(deadline=START - 1), a_job(2)])
         assert not await engine.accept([])
         assert not await engine.receive([])
@@ -67,6 +68,12 @@ class OpenCases(EngineHarness):
         assert not await engine.settle([])
         assert not await engine.get([])
         assert not await engine.read([])
+        assert not await engine.messages([])
+        assert not (await engine.list(JobFilter(), None, 0)).jobs
+        assert not await engine.redrive([])
+        assert not await engine.discard([])
+        await engine.pause([], paused=True)
+        assert not (await soon(engine.events(cursor, 0, jobs=[]))).events
         assert not await ready(engine, [], 0)
 
     def test_capabilities_are_constant(self, url: str, clock: Clock) -> None:
@@ -92,7 +99,7 @@ class AcceptCases(EngineHarness):
         assert (record.attempt, record.starts, record.attempts) == (0, 0, ())
         assert (record.started, record.finished, record.expires) == (None, None, None)
         assert (record.suspect, record.progress, record.answer) == (False, None, None)
-        assert (record.error, record.kind) == (None, None)
+        assert (record.error, record.kind, record.cause) == (None, None, None)
 
     async def test_due_later_is_scheduled(self, engine: Engine) -> None:
         """A job due after its creation is scheduled, one due at once is queued."""

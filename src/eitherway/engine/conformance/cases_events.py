@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
+
+from ...errors import EngineError
 from ...job import JobState, check_transition
 from ..contract import Engine
 from ..values import Event, Extension, Settlement, Work
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, cancel, soon, while_waiting
-from .samples import START, a_job, an_end, get_one, job_id, settle, take, take_new, take_one
+from .samples import (
+    START,
+    a_job,
+    an_end,
+    get_one,
+    job_id,
+    numbered,
+    settle,
+    take,
+    take_new,
+    take_one,
+)
 
 
-async def everything(engine: Engine, cursor: str) -> list[Event]:
+async def everything(engine: Engine, cursor: str, jobs: Sequence[str] | None = None) -> list[Event]:
     """All events after a cursor, page by page, each of them once."""
     found: dict[tuple[str, int], Event] = {}
-    while (page := await engine.events(cursor, 0)).events:
+    while (page := await engine.events(cursor, 0, jobs=jobs)).events:
         news = {(each.job_id, each.sequence): each for each in page.events}
         assert len(news) == len(page.events)
         assert found.keys().isdisjoint(news), "an event was told twice"
         found |= news
         cursor = page.cursor
     return list(found.values())
+
+
+def in_order(event: Event) -> tuple[str, int]:
+    """By job, and of each in the order of its events."""
+    return event.job_id, event.sequence
 
 
 class EventCases(EngineHarness):
@@ -59,6 +79,7 @@ class EventCases(EngineHarness):
             (record.state, record.revision, record.updated) for record in records
         ]
         assert {each.job_id for each in told} == {job_id(1)}
+        assert [each.progress for each in told] == [False, False, False, False, True, False]
         first = told[0].sequence
         assert [each.sequence for each in told] == list(range(first, first + len(told)))
 
@@ -107,6 +128,16 @@ class EventCases(EngineHarness):
         for place, earlier in enumerate(cursors):
             assert await everything(engine, earlier) == seen[place:]
 
+    async def test_every_event_is_a_cursor(self, engine: Engine) -> None:
+        """From any event on, also within a page and of some jobs, comes what follows it."""
+        start = (await engine.events(None, 0)).cursor
+        await engine.accept([a_job(number) for number in range(1, 5)])
+        await take(engine)
+        for jobs in (None, numbered(1, 3)):
+            told = await everything(engine, start, jobs)
+            for place, event in enumerate(told, 1):
+                assert await everything(engine, event.cursor, jobs) == told[place:]
+
     async def test_many_jobs_are_told_whole(self, engine: Engine) -> None:
         """However many and however concurrent: each job's events are all there, in order."""
         cursor = (await engine.events(None, 0)).cursor
@@ -128,6 +159,87 @@ class EventCases(EngineHarness):
         for life in lives.values():
             assert [each.state for each in life] == states
             assert life == sorted(life, key=lambda each: each.sequence)
+
+    @pytest.mark.parametrize("cursor", ["", "no cursor", "-1", "9" * 99])
+    async def test_a_cursor_that_is_none_is_refused(self, engine: Engine, cursor: str) -> None:
+        """What no page gave is an error at once, rather than a wait without end."""
+        with pytest.raises(EngineError):
+            await soon(engine.events(cursor, 3600))
+        with pytest.raises(EngineError):
+            await soon(engine.events(cursor, 3600, jobs=[job_id(1)]))
+
+    async def test_events_of_some_jobs(self, engine: Engine) -> None:
+        """Of these jobs alone, each in order; an id never seen has none, one named twice is one."""
+        start = (await engine.events(None, 0, jobs=numbered(2))).cursor
+        await engine.accept([a_job(number) for number in range(1, 5)])
+        held = {each.job.id: each for each in await take(engine)}
+        middle = (await engine.events(None, 0)).cursor
+        for id_ in numbered(4, 1, 2):
+            await settle(engine, an_end(held[id_], JobState.SUCCEEDED, START))
+        life = [JobState.QUEUED, JobState.RUNNING, JobState.SUCCEEDED]
+
+        wanted = numbered(2, 4, 99, 2)
+        told = await everything(engine, start, wanted)
+        for id_ in numbered(2, 4):
+            assert [each.state for each in told if each.job_id == id_] == life
+        assert {each.job_id for each in told} == set(numbered(2, 4))
+        later = await everything(engine, middle, wanted)
+        assert {(each.job_id, each.state) for each in later} == {
+            (id_, JobState.SUCCEEDED) for id_ in numbered(2, 4)
+        }
+        assert not await everything(engine, start, [])
+
+    async def test_a_long_life_is_told_whole(self, engine: Engine) -> None:
+        """More events of some jobs than a page holds come in several, while others happen."""
+        cursor = (await engine.events(None, 0)).cursor
+        await engine.accept([a_job(number) for number in (1, 2, 3)])
+        leases = [each.lease for each in await take(engine)]
+
+        async def progress() -> None:
+            for done in range(200):
+                steps = [Extension(lease=e, lease_seconds=30, progress={"n": done}) for e in leases]
+                await engine.extend(steps)
+
+        async def follow() -> list[Event]:
+            found: list[Event] = []
+            at = cursor
+            while len(found) < 2 * 202:
+                page = await soon(engine.events(at, 3600, jobs=numbered(1, 3)))
+                found += page.events
+                at = page.cursor
+            return found
+
+        told, _ = await asyncio.gather(follow(), progress())
+        assert len({(each.job_id, each.sequence) for each in told}) == len(told)
+        for id_ in numbered(1, 3):
+            life = [each.sequence for each in told if each.job_id == id_]
+            assert life == list(range(life[0], life[0] + 202))
+        assert sorted(await everything(engine, cursor, numbered(1, 3)), key=in_order) == sorted(
+            told, key=in_order
+        )
+
+    async def test_other_jobs_do_not_end_the_wait(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """Whoever follows some jobs waits through the others' events, and misses none of its."""
+        cursor = (await engine.events(None, 0)).cursor
+        waiting = await while_waiting(clock, engine.events(cursor, 3600, jobs=numbered(2)))
+        await engine.accept([a_job(1)])
+        await clock.advance(5)
+        assert not waiting.done()
+        await engine.accept([a_job(2)])
+        page = await soon(waiting)
+        assert [each.job_id for each in page.events] == numbered(2)
+        assert not await everything(engine, page.cursor, numbered(2))
+        waiting = await while_waiting(clock, engine.events(page.cursor, 8, jobs=numbered(2)))
+        await engine.accept([a_job(3)])
+        await clock.advance(8)
+        page = await soon(waiting)
+        assert not page.events
+        await take(engine)
+        assert [each.state for each in await everything(engine, page.cursor, numbered(2))] == [
+            JobState.RUNNING
+        ]
 
     async def test_an_event_wakes(self, engine: Engine, clock: VirtualClock) -> None:
         """Whoever waits for events gets the next one without time passing."""

@@ -14,7 +14,9 @@ from .samples import (
     LEASE_SECONDS,
     START,
     a_job,
+    a_redrive,
     an_end,
+    die,
     get_one,
     ids,
     job_id,
@@ -23,6 +25,7 @@ from .samples import (
     read_one,
     ready,
     settle,
+    statistics_of,
     take,
     take_new,
     take_one,
@@ -79,6 +82,60 @@ class SharedCases(EngineHarness):
         await settle(engine, an_end(held, JobState.SUCCEEDED, START))
         after = (await other.events(page.cursor, 0)).events
         assert after[-1].state is JobState.SUCCEEDED
+
+    async def test_a_pause_is_everybodys(
+        self, engine: Engine, other: Engine, url: str, clock: VirtualClock
+    ) -> None:
+        """What one engine paused the others leave alone, those opened later too."""
+        await engine.accept([a_job()])
+        await engine.pause(["place_order"], paused=True)
+        later = self.make(url, clock)
+        await later.open()
+        try:
+            for each in (other, later):
+                assert (await statistics_of(each)).paused
+                assert not await ready(each, ["place_order"], 0)
+                assert not await take(each)
+        finally:
+            await later.close()
+
+    async def test_a_resumed_operation_wakes_the_other(
+        self, engine: Engine, other: Engine, clock: VirtualClock
+    ) -> None:
+        """Who waits at one engine learns that another one resumed the operation."""
+        await engine.accept([a_job()])
+        await engine.pause(["place_order"], paused=True)
+        waiting = await while_waiting(clock, ready(other, ["place_order"], 3600))
+        await engine.pause(["place_order"], paused=False)
+        found = await as_time_passes(clock, waiting, NOTICE_SECONDS)
+        assert list(found) == ["place_order"]
+        assert ids(await take(other)) == numbered(1)
+
+    async def test_a_redrive_wakes_the_other(
+        self, engine: Engine, other: Engine, clock: VirtualClock
+    ) -> None:
+        """A letter that is sent again at one engine is run by another, and sent by one."""
+        await die(engine)
+        waiting = await while_waiting(clock, ready(other, ["place_order"], 3600))
+        answers = await asyncio.gather(*(each.redrive([a_redrive()]) for each in (engine, other)))
+        assert sorted(answer for (answer,) in answers) == [False, True]
+        await as_time_passes(clock, waiting, NOTICE_SECONDS)
+        assert ids(await take(other)) == numbered(1)
+
+    async def test_all_are_counted(self, engine: Engine, other: Engine) -> None:
+        """What several engines did is in the numbers of each."""
+        await asyncio.gather(
+            *(each.accept([a_job(number)]) for number in range(20) for each in (engine, other))
+        )
+        held = [*await take(engine, 7), *await take(other, 5)]
+        for place, each in enumerate(held):
+            await settle((engine, other)[place % 2], an_end(each, JobState.SUCCEEDED, START))
+        for one in (engine, other):
+            counts = (await statistics_of(one)).counts
+            assert {state: count for state, count in counts.items() if count} == {
+                JobState.QUEUED: 8,
+                JobState.SUCCEEDED: 12,
+            }
 
     async def test_both_receive_and_share(self, engine: Engine, other: Engine) -> None:
         """A job goes to one of them, and all jobs go."""

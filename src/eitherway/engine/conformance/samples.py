@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ...job import Attempt, JobRecord, JobState, Outcome
+from ...job import Attempt, FailureKind, JobRecord, JobState, Outcome
 from ..contract import Engine
 from ..values import (
     Delivery,
@@ -17,7 +17,9 @@ from ..values import (
     ItemWrite,
     Message,
     NewJob,
+    OperationStatistics,
     Overdue,
+    Redrive,
     Settled,
     Settlement,
     Work,
@@ -88,6 +90,29 @@ def an_end(held: Delivery | Overdue, state: JobState, at: float, **changes: Any)
     return Finish(**values | changes)
 
 
+def a_death(held: Delivery | Overdue, at: float = START, **changes: Any) -> Finish:
+    """A held job's way to the dead letters."""
+    values: dict[str, Any] = {
+        "expires": None,
+        "error": {"type": "/problems/internal-error", "status": 500},
+        "kind": FailureKind.EXHAUSTED,
+        "cause": "ValueError: order # is gone",
+    }
+    return an_end(held, JobState.FAILED, at, **values | changes)
+
+
+def a_redrive(number: int = 1, at: float = START, **changes: Any) -> Redrive:
+    """Sample job `number`, dead, sent again at once, with an hour and three attempts."""
+    values: dict[str, Any] = {
+        "job_id": job_id(number),
+        "at": at,
+        "due": at,
+        "deadline": changes.get("due", at) + 3600,
+        "attempts": 3,
+    }
+    return Redrive(**values | changes)
+
+
 def put(key: ItemKey, value: bytes, *, over: int | None = None) -> Work:
     """Work that writes one item, over the version `over` of it where one is given."""
     checks = [] if over is None else [ItemCheck(key=key, version=over)]
@@ -117,6 +142,21 @@ async def take_new(engine: Engine, number: int = 1, **changes: Any) -> Delivery:
     """Accept a sample job and receive it."""
     await engine.accept([a_job(number, **changes)])
     return await take_one(engine)
+
+
+async def die(engine: Engine, number: int = 1, **changes: Any) -> Delivery:
+    """Accept a sample job, receive it and have it die of something; as it was held."""
+    operation = changes.pop("operation", "place_order")
+    await engine.accept([a_job(number, operation=operation)])
+    held = await take_one(engine, operation=operation)
+    await settle(engine, a_death(held, **changes))
+    return held
+
+
+async def statistics_of(engine: Engine, operation: str = "place_order") -> OperationStatistics:
+    """Where an operation's jobs are, which must be known."""
+    (found,) = [each for each in await engine.statistics() if each.operation == operation]
+    return found
 
 
 async def settle(engine: Engine, finish: Finish | None, work: Work | None = None) -> Settled:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,21 +17,27 @@ from ...engine.values import (
     Extension,
     Item,
     ItemKey,
+    JobFilter,
+    JobPage,
+    Message,
     NewJob,
+    OperationStatistics,
     Overdue,
+    Redrive,
     Settled,
     Settlement,
 )
 from ...errors import EngineError, EngineUnavailableError
 from ...ids import Randomness
 from ...job import JobRecord
-from . import events, items, jobs
+from . import events, items, jobs, listing, operate
 from .files import path_of
 from .holders import Holders
 from .reader import Reader
 from .settle import settle
 from .store import FileStore, MemoryStore
 from .transaction import Handler
+from .waiting import look
 from .wake import Topic, Wake
 from .writer import Writer
 
@@ -43,6 +48,9 @@ _HANDLERS: Mapping[str, Handler] = {
     "settle": settle,
     "overdue": jobs.overdue,
     "purge": jobs.purge,
+    "redrive": operate.redrive,
+    "discard": operate.discard,
+    "pause": operate.pause,
 }
 _YEAR_SECONDS = 365 * 24 * 3600
 
@@ -148,7 +156,7 @@ class SqliteEngine(Engine):
         until = self._clock.now() + wait_seconds
         while True:
             now = self._clock.now()
-            found, due = self._look(reader, demands, now)
+            found, due = look(reader, demands, now)
             if found or now >= until:
                 return found
             await wake.wait(Topic.WORK, min(until, due) - now)
@@ -194,7 +202,38 @@ class SqliteEngine(Engine):
         reader, _ = self._opened()
         return items.read(reader, keys)
 
-    async def events(self, after: str | None, wait_seconds: float) -> EventPage:
+    async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:
+        """Look messages up on the spot."""
+        reader, _ = self._opened()
+        return jobs.messages(reader, ids)
+
+    async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
+        """Walk an index on the spot, or so many jobs where there is none."""
+        reader, _ = self._opened()
+        return listing.page(reader, wanted, after, count, self._clock.now())
+
+    async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
+        """Queue dead letters again, in the next group commit."""
+        redriven: Sequence[bool] = await self._submit("redrive", redrives)
+        return redriven
+
+    async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Delete dead letters, in the next group commit."""
+        discarded: Sequence[bool] = await self._submit("discard", ids)
+        return discarded
+
+    async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
+        """Write down what is paused, in the next group commit."""
+        await self._submit("pause", (operations, paused))
+
+    async def statistics(self) -> Sequence[OperationStatistics]:
+        """Read the counters on the spot."""
+        reader, _ = self._opened()
+        return operate.statistics(reader, self._clock.now())
+
+    async def events(
+        self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
+    ) -> EventPage:
         """Read on after the cursor; wait for a wake-up if there is nothing."""
         reader, wake = self._opened()
         wake.listen(Topic.EVENTS)
@@ -202,7 +241,7 @@ class SqliteEngine(Engine):
             return events.now_page(reader)
         until = self._clock.now() + wait_seconds
         while True:
-            page = events.page_after(reader, after)
+            page = events.page_after(reader, after, jobs)
             left = until - self._clock.now()
             if page.events or left <= 0:
                 return page
@@ -225,16 +264,3 @@ class SqliteEngine(Engine):
         if self._reader is None or self._wake is None:
             raise EngineError("the engine is not open")
         return self._reader, self._wake
-
-    def _look(
-        self, reader: Reader, demands: Sequence[Demand], now: float
-    ) -> tuple[list[str], float]:
-        """Of what something may be received now, and when the next job falls due."""
-        found, next_due = [], math.inf
-        for demand in demands:
-            due = jobs.earliest(reader, demand)
-            if due is not None and due <= now:
-                found.append(demand.operation)
-            elif due is not None:
-                next_due = min(next_due, due)
-        return found, next_due

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...engine.values import Event, EventPage
 from ...errors import EngineError
 from ...job import JobState
-from .reader import Reader
+from .reader import Reader, to_seq
 
 PAGE_MAX = 250
 """Events of a page: about a millisecond of the event loop."""
@@ -13,17 +15,35 @@ PAGE_MAX = 250
 
 def now_page(reader: Reader) -> EventPage:
     """No events, and the cursor of now."""
-    ((seq,),) = reader.all("events_now")
-    return EventPage(events=(), cursor=str(seq))
+    return EventPage(events=(), cursor=str(_now(reader)))
 
 
-def page_after(reader: Reader, cursor: str) -> EventPage:
+def page_after(reader: Reader, cursor: str, jobs: Sequence[str] | None) -> EventPage:
     """The first events after the cursor; without any, the same cursor."""
-    if not cursor.isdecimal():
-        raise EngineError(f"{cursor!r} is no cursor of this engine")
-    rows = reader.all("events", after=int(cursor), count=PAGE_MAX)
+    where = {"after": to_seq(cursor), "count": PAGE_MAX}
+    if jobs is None:
+        rows = reader.all("events", **where)
+    else:
+        # Up to one moment: what is committed between the queries comes with the next page.
+        upto = _now(reader)
+        found = [reader.all("events_of", id=job, upto=upto, **where) for job in set(jobs)]
+        rows = sorted(row for each in found for row in each)[:PAGE_MAX]
     events = tuple(
-        Event(job_id=job_id, sequence=revision, state=JobState(state), at=at)
-        for _, job_id, revision, state, at in rows
+        Event(
+            job_id=job_id,
+            sequence=revision,
+            state=JobState(state),
+            at=at,
+            progress=bool(progress),
+            cursor=str(seq),
+        )
+        for seq, job_id, revision, state, at, progress in rows
     )
+    if not rows and where["after"] > _now(reader):
+        raise EngineError(f"the cursor {cursor!r} is of another log than this one")
     return EventPage(events=events, cursor=str(rows[-1][0]) if rows else cursor)
+
+
+def _now(reader: Reader) -> int:
+    ((seq,),) = reader.all("events_now")
+    return int(seq)

@@ -34,7 +34,9 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
         [(seq, job.message.payload, job.message.params, job.message.headers) for seq, job in new],
     )
     for seq, job in new:
-        tx.add_event(seq, 1, _first_state(job), job.created)
+        state = _first_state(job)
+        tx.add_event(seq, 1, state, job.created)
+        tx.tally[job.operation, state] += 1
     if new:
         tx.topics.add(Topic.WORK)
     return [seq in stored for seq in range(first, first + len(jobs))]
@@ -42,8 +44,14 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
 
 def receive(tx: Transaction, calls: Sequence[tuple[str, Sequence[Demand]]]) -> list[list[Delivery]]:
     """Lease due jobs to a holder, as many as each demand asks for."""
+    paused = {operation for (operation,) in tx.all("paused")}
     return [
-        [found for demand in demands for found in _receive(tx, holder, demand)]
+        [
+            found
+            for demand in demands
+            if demand.operation not in paused
+            for found in _receive(tx, holder, demand)
+        ]
         for holder, demands in calls
     ]
 
@@ -72,11 +80,18 @@ def purge(tx: Transaction, calls: Sequence[int]) -> list[int]:
     """Delete records past their retention, with all that belongs to them."""
     purged = []
     for count in calls:
-        seqs = tx.all("purgeable", now=tx.now, count=count)
-        for query in ("purge_event", "purge_message", "purge_job"):
-            tx.each(query, seqs)
-        purged.append(len(seqs))
+        found = tx.all("purgeable", now=tx.now, count=count)
+        for _, operation, state, kind in found:
+            tx.count(operation, state, kind, -1)
+        delete(tx, [seq for seq, *_ in found])
+        purged.append(len(found))
     return purged
+
+
+def delete(tx: Transaction, seqs: Sequence[int]) -> None:
+    """Delete jobs with all that belongs to them."""
+    for query in ("purge_event", "purge_message", "purge_job"):
+        tx.each(query, [(seq,) for seq in seqs])
 
 
 def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None]:
@@ -85,12 +100,10 @@ def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None
     return [to_record(JobRow._make(rows[0]), now) if rows else None for rows in found]
 
 
-def earliest(reader: Reader, demand: Demand) -> float | None:
-    """When the first job of a demand may be received; None if none waits."""
-    where = {"operation": demand.operation, "suspect": demand.alone}
-    versions = reader.all("versions", version_max=demand.version_max, **where)
-    firsts = [reader.all("earliest", version=version, **where) for (version,) in versions]
-    return min((rows[0][0] for rows in firsts if rows), default=None)
+def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
+    """What was asked, None where there is no such job."""
+    found = [reader.all("message", id=job_id) for job_id in ids]
+    return [_message(rows[0]) if rows else None for rows in found]
 
 
 def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
@@ -107,6 +120,11 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
         job.due,
         job.attempts_max,
     )
+
+
+def _message(columns: tuple[bytes, bytes, bytes]) -> Message:
+    payload, params, headers = columns
+    return Message(payload=payload, params=params, headers=headers)
 
 
 def _first_state(job: NewJob) -> str:
@@ -134,10 +152,8 @@ def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRo
     where = {"operation": demand.operation, "suspect": demand.alone}
     found: list[tuple[JobRow, Message]] = []
     for (version,) in tx.all("versions", version_max=demand.version_max, **where):
-        for row in tx.all("receivable", version=version, now=tx.now, count=count, **where):
-            payload, params, headers = row[WIDTH:]
-            message = Message(payload=payload, params=params, headers=headers)
-            found.append((JobRow._make(row[:WIDTH]), message))
+        rows = tx.all("receivable", version=version, now=tx.now, count=count, **where)
+        found += [(JobRow._make(row[:WIDTH]), _message(row[WIDTH:])) for row in rows]
     found.sort(key=lambda pair: (pair[0].due, pair[0].seq))
     return found[:count]
 
@@ -160,6 +176,8 @@ def _lease(
             attempt_started=tx.now,
         )
         tx.add_event(row.seq, leased.revision, JobState.RUNNING, tx.now)
+        tx.tally[row.operation, row.state] -= 1
+        tx.tally[row.operation, JobState.RUNNING] += 1
         start = (tx.now, leased.started, demand.alone, leased.token, until, tx.now, holder)
         rows.append((leased.revision, *start, row.seq))
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
@@ -178,7 +196,7 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
     if extension.progress is not None:
         progress = to_text(extension.progress)
         tx.one("progress", seq=seq, progress=progress, revision=revision + 1, now=tx.now)
-        tx.add_event(seq, revision + 1, state, tx.now)
+        tx.add_event(seq, revision + 1, state, tx.now, progress=True)
     return True
 
 

@@ -22,7 +22,12 @@ INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 
 -- :name event
 -- Say what became of a job.
-INSERT INTO event (job_seq, revision, state, at) VALUES (?, ?, ?, ?)
+INSERT INTO event (job_seq, revision, state, at, progress) VALUES (?, ?, ?, ?, ?)
+
+-- :name tally
+-- Add to the number of an operation's jobs in a state.
+INSERT INTO tally (operation, state, count) VALUES (?, ?, ?)
+ON CONFLICT (operation, state) DO UPDATE SET count = count + excluded.count
 
 -- :name versions
 -- The versions among an operation's waiting jobs, one index seek each however many wait.
@@ -83,7 +88,7 @@ UPDATE job SET progress = :progress, revision = :revision, updated = :now WHERE 
 UPDATE job SET state = ?, revision = ?, updated = ?, finished = ?, expires = ?, due = ?,
     ready_at = ?, attempt = ?, starts = ?, attempts = ?, suspect = ?, alone = 0,
     lease_until = NULL, attempt_started = NULL, answer_status = ?, answer_type = ?,
-    answer_body = ?, error = ?, kind = ?
+    answer_body = ?, error = ?, kind = ?, cause = ?
 WHERE seq = ?
 
 -- :name lapsed
@@ -105,7 +110,7 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ?, holder = ? W
 
 -- :name purgeable
 -- Records past their retention.
-SELECT seq FROM job WHERE expires <= :now ORDER BY expires LIMIT :count
+SELECT seq, operation, state, kind FROM job WHERE expires <= :now ORDER BY expires LIMIT :count
 
 -- :name purge_event
 -- Delete a job's events.
@@ -129,11 +134,97 @@ INSERT INTO item (tbl, key, version, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (tbl, key) DO UPDATE SET version = excluded.version, value = excluded.value
 
 -- :name events_now
--- The cursor of now.
-SELECT coalesce(max(seq), 0) FROM event
+-- The cursor of now: the last event that ever was, though it may be deleted by now.
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- :name events
 -- A page of events after a cursor, in the order of their commits.
-SELECT event.seq, job.id, event.revision, event.state, event.at
+SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress
 FROM event CROSS JOIN job ON job.seq = event.job_seq
 WHERE event.seq > :after ORDER BY event.seq LIMIT :count
+
+-- :name events_of
+-- A job's events after a cursor, up to another one.
+SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress
+FROM job CROSS JOIN event ON event.job_seq = job.seq
+WHERE job.id = :id AND event.seq > :after AND event.seq <= :upto
+ORDER BY event.seq LIMIT :count
+
+-- :name message
+-- A job's message.
+SELECT payload, params, headers FROM job JOIN message USING (seq) WHERE id = :id
+
+-- :name dead_letter
+-- A job as long as it is a dead letter.
+SELECT seq, operation, revision, attempt FROM job
+WHERE id = :id AND state = 'failed' AND kind IS NOT 'rejected'
+
+-- :name redrive
+-- Send a dead letter again: all that its failure left is cleared, its attempts stay.
+UPDATE job SET state = 'queued', revision = :revision, updated = :at, finished = NULL,
+    expires = NULL, deadline = :deadline, due = :due, ready_at = :due,
+    attempts_max = :attempts_max, kind = NULL, cause = NULL, error = NULL, answer_status = NULL,
+    answer_type = NULL, answer_body = NULL
+WHERE seq = :seq
+
+-- :name edit_message
+-- Put another message in the place of a job's.
+UPDATE message SET payload = :payload, params = :params, headers = :headers WHERE seq = :seq
+
+-- :name paused
+-- The operations whose jobs are not handed out.
+SELECT operation FROM paused
+
+-- :name pause
+-- Hand out no more jobs of an operation.
+INSERT INTO paused (operation) VALUES (?) ON CONFLICT (operation) DO NOTHING
+
+-- :name resume
+-- Hand out the jobs of an operation again.
+DELETE FROM paused WHERE operation = ?
+
+-- :name tallied
+-- Every operation that has or had jobs.
+SELECT DISTINCT operation FROM tally
+
+-- :name statistics
+-- How many jobs are stored in each state; of the scheduled ones, how many fell due unseen, as far
+-- as those are worth counting.
+SELECT operation, state, count, CASE state WHEN 'scheduled' THEN (
+    SELECT count(*) FROM (
+        SELECT 1 FROM job WHERE job.operation = tally.operation AND job.state = 'scheduled'
+        AND job.due <= :now LIMIT 10000
+    )
+) ELSE 0 END
+FROM tally
+
+-- :name list_all
+-- Jobs before one, the newest first, with what filters look at.
+SELECT seq, operation, state, due, kind, cause FROM job
+WHERE seq < :before ORDER BY seq DESC LIMIT :count
+
+-- :name list_unusual
+-- The same, of an operation and a state off the usual way.
+SELECT seq, operation, state, due, kind, cause FROM job
+WHERE state = :state AND state IN ('scheduled', 'retrying', 'failed', 'canceled')
+AND operation = :operation AND seq < :before ORDER BY seq DESC LIMIT :count
+
+-- :name list_held
+-- The same, of the jobs that somebody holds, in any order: there are never many.
+SELECT seq, operation, state, due, kind, cause FROM job WHERE lease_until > 0
+
+-- :name list_dead
+-- The same, of an operation's dead letters.
+SELECT seq, operation, state, due, kind, cause FROM job
+WHERE operation = :operation AND state = 'failed' AND kind IS NOT 'rejected'
+AND seq < :before ORDER BY seq DESC LIMIT :count
+
+-- :name list_cause
+-- The same, of an operation's dead letters of one cause.
+SELECT seq, operation, state, due, kind, cause FROM job
+WHERE operation = :operation AND state = 'failed' AND kind IS NOT 'rejected'
+AND cause = :cause AND seq < :before ORDER BY seq DESC LIMIT :count
+
+-- :name listed
+-- A record by its place.
+SELECT {job} FROM job WHERE seq = :seq

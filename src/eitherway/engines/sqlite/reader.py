@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from ...errors import EngineError
 from .queries import QUERIES
 from .store import Store, engine_error
+
+_DIGITS_MAX = 18  # of what SQLite can hold
 
 
 class Reader:
@@ -30,3 +33,10 @@ class Reader:
     def close(self) -> None:
         """Let go of the connection."""
         self._store.disconnect(self._connection)
+
+
+def to_seq(cursor: str) -> int:
+    """The `seq` that a cursor is the text of; `EngineError` if it is none."""
+    if not cursor.isdecimal() or len(cursor) > _DIGITS_MAX:
+        raise EngineError(f"{cursor[:100]!r} is no cursor of this engine")
+    return int(cursor)

@@ -7,7 +7,16 @@ from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from ...job import ATTEMPTS_KEPT, WAITING, Attempt, FailureKind, JobRecord, JobState, Outcome
+from ...job import (
+    ATTEMPTS_KEPT,
+    EXCEPTIONS_KEPT,
+    WAITING,
+    Attempt,
+    FailureKind,
+    JobRecord,
+    JobState,
+    Outcome,
+)
 from ...problem import Answer
 
 
@@ -36,6 +45,7 @@ class JobRow(NamedTuple):
     lease_until: float | None
     attempt_started: float | None
     kind: str | None
+    cause: str | None
     progress: str | None
     error: str | None
     answer_status: int | None
@@ -83,6 +93,7 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         answer=_answer(row),
         error=_parse(row.error),
         kind=None if row.kind is None else FailureKind(row.kind),
+        cause=row.cause,
     )
 
 
@@ -91,6 +102,8 @@ def append_attempts(stored: str, ended: Sequence[Attempt]) -> str:
     if not ended:
         return stored
     earlier = [] if stored == "[]" else from_json(stored)
+    for attempt in earlier[: max(0, len(earlier) + len(ended) - EXCEPTIONS_KEPT)]:
+        attempt["exception"] = None
     return to_json([*earlier, *ended][-ATTEMPTS_KEPT:]).decode()
 
 

@@ -103,9 +103,12 @@ class _Group:
                 answer and answer.body,
                 to_text(finish.error),
                 finish.kind,
+                finish.cause,
                 row.seq,
             )
         )
         self._tx.add_event(row.seq, revision, finish.state, finish.at)
+        self._tx.count(row.operation, row.state, row.kind, -1)
+        self._tx.count(row.operation, finish.state, finish.kind, 1)
         if waits:
             self._tx.topics.add(Topic.WORK)

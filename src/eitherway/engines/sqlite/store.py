@@ -109,7 +109,7 @@ class FileStore(Store):
     def writing(self) -> Iterator[None]:
         """The lock file, held."""
         # A queue of its own in front of SQLite's lock, which polls with sleeps and starves:
-        # with two processes its p99 is 330 ms, this one's 23 (design/performance.md, 6).
+        # with two processes its p99 is 330 ms, this one's 23 (docs/adr/0003-sqlite.md).
         if self._lock is None:
             self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         fcntl.flock(self._lock, fcntl.LOCK_EX)

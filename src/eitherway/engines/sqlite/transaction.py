@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...engine.contract import Step
+from ...job import FailureKind, JobState
 from .queries import QUERIES
 from .rows import JobRow, fallen_due
 from .wake import Topic
+
+DEAD = "dead"
+"""Counted like a state: the failed jobs that nobody rejected."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -21,7 +26,8 @@ class Transaction:
     now: float
     at_step: Step
     topics: set[Topic] = field(default_factory=set)
-    events: list[tuple[int, int, str, float]] = field(default_factory=list)
+    events: list[tuple[int, int, str, float, bool]] = field(default_factory=list)
+    tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def all(self, query: str, **values: Any) -> list[Any]:
         """Every row that the named query finds."""
@@ -35,15 +41,25 @@ class Transaction:
         """Run the named statement for each row; how many rows of the table changed."""
         return self.cursor.executemany(QUERIES[query], rows).rowcount if rows else 0
 
-    def add_event(self, job_seq: int, revision: int, state: str, at: float) -> None:
+    def add_event(
+        self, job_seq: int, revision: int, state: str, at: float, *, progress: bool = False
+    ) -> None:
         """Say that the job has this state since `at`, under this revision."""
-        self.events.append((job_seq, revision, state, at))
+        self.events.append((job_seq, revision, state, at, progress))
+
+    def count(self, operation: str, state: str, kind: str | None, change: int) -> None:
+        """Count jobs that came to this state, or went away from it."""
+        self.tally[operation, state] += change
+        if state == JobState.FAILED and kind != FailureKind.REJECTED:
+            self.tally[operation, DEAD] += change
 
     def fallen_due(self, row: JobRow) -> JobRow:
         """The row as it reads now, to be rewritten; the event that it was queued is added."""
         fallen = fallen_due(row, self.now)
         if fallen is not row:
             self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated)
+            self.tally[row.operation, row.state] -= 1
+            self.tally[row.operation, fallen.state] += 1
         return fallen
 
     def write_events(self) -> None:
@@ -52,6 +68,10 @@ class Transaction:
             self.each("event", self.events)
             self.events.clear()
             self.topics.add(Topic.EVENTS)
+
+    def write_tally(self) -> None:
+        """Store how many jobs came to which state and went away from it."""
+        self.each("tally", [(*key, change) for key, change in self.tally.items() if change])
 
 
 Handler = Callable[[Transaction, Sequence[Any]], list[Any]]

@@ -157,6 +157,7 @@ class Writer:
                         transaction.write_events()
                         self._step(name, "written")
                         told += zip((call.future for call in same), results, strict=True)
+                    transaction.write_tally()
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # an error may have ended the transaction already

@@ -24,6 +24,7 @@ CREATE TABLE job (
     holder TEXT,                           -- the engine that took the last lease
     attempt_started REAL,
     kind TEXT,
+    cause TEXT,                            -- of a dead letter
     progress TEXT,
     error TEXT,
     answer_status INTEGER,
@@ -37,6 +38,28 @@ CREATE INDEX job_ready ON job (operation, suspect, version, ready_at, seq)
 CREATE INDEX job_deadline ON job (deadline) WHERE ready_at IS NOT NULL;
 CREATE INDEX job_lease ON job (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX job_expires ON job (expires) WHERE expires IS NOT NULL;
+
+-- For operators. Partial, so that they cost nothing on the way queued > running > succeeded.
+CREATE INDEX job_unusual ON job (state, operation, seq)
+    WHERE state IN ('scheduled', 'retrying', 'failed', 'canceled');
+CREATE INDEX job_scheduled ON job (operation, due, state) WHERE state = 'scheduled';
+CREATE INDEX job_dead ON job (operation, seq) WHERE state = 'failed' AND kind IS NOT 'rejected';
+CREATE INDEX job_cause ON job (operation, cause, seq)
+    WHERE state = 'failed' AND kind IS NOT 'rejected';
+
+-- How many jobs are in each state: every transaction adds what it changed. Beside the states, the
+-- word 'dead' for those of the failed ones that nobody rejected.
+CREATE TABLE tally (
+    operation TEXT NOT NULL,
+    state TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (operation, state)
+) WITHOUT ROWID;
+
+-- Operations whose jobs are not handed out.
+CREATE TABLE paused (
+    operation TEXT NOT NULL PRIMARY KEY
+) WITHOUT ROWID;
 
 -- Apart from the job, so that a claim or a settlement does not rewrite a large payload.
 CREATE TABLE message (
@@ -61,7 +84,8 @@ CREATE TABLE event (
     job_seq INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     state TEXT NOT NULL,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    progress INTEGER NOT NULL              -- whether that is all it tells of
 );
 
 CREATE INDEX event_job ON event (job_seq);

@@ -1,0 +1,62 @@
+"""A worker's own `/metrics`, `/livez` and `/readyz`, on a port beside its work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from ..attempt.runtime import Runtime
+from ..errors import ConfigurationError
+from ..gateway.health import Health
+from ..gateway.monitor import Monitor
+from ..settings import Settings
+
+logger = logging.getLogger("eitherway")
+
+_PORTS = 32
+"""Workers side by side have the same setting: each takes the first free port from there on."""
+
+
+@asynccontextmanager
+async def monitored(runtime: Runtime, settings: Settings) -> AsyncIterator[Health]:
+    """Serve them while the block runs, where a port is set. Gives what knows of a drain."""
+    monitor = Monitor(runtime)
+    if settings.metrics_port is None:
+        yield monitor.health
+        return
+    listener = _bind(settings.host, settings.metrics_port)
+    logger.info("/metrics of this worker: http://%s:%d/metrics", *listener.getsockname()[:2])
+    server = _Quiet(uvicorn.Config(monitor, lifespan="off", log_config=None, access_log=False))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield monitor.health
+    finally:
+        server.should_exit = True
+        await serving
+
+
+class _Quiet(uvicorn.Server):
+    """uvicorn, which leaves the signals to the worker."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind(host: str, first: int) -> socket.socket:
+    for port in range(first, min(first + _PORTS, 65_536)):
+        try:
+            listener = socket.create_server((host, port), reuse_port=False)
+        except OSError:
+            continue
+        listener.settimeout(0)
+        return listener
+    raise ConfigurationError(
+        f"no port of {host}:{first} to {first + _PORTS - 1} is free: choose another with "
+        "--metrics-port"
+    )

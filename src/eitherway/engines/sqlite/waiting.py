@@ -1,0 +1,37 @@
+"""What waits to be received, and since when. On the event loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ...engine.values import Demand
+from .reader import Reader
+
+
+def look(reader: Reader, demands: Sequence[Demand], now: float) -> tuple[list[str], float]:
+    """Of what something may be received now, and when the next job falls due."""
+    paused = paused_operations(reader)
+    found, next_due = [], math.inf
+    for demand in demands:
+        if demand.operation in paused:
+            continue
+        due = earliest(reader, demand.operation, demand.version_max, alone=demand.alone)
+        if due is not None and due <= now:
+            found.append(demand.operation)
+        elif due is not None:
+            next_due = min(next_due, due)
+    return found, next_due
+
+
+def earliest(reader: Reader, operation: str, version_max: int, *, alone: bool) -> float | None:
+    """When the first job of an operation may be received; None if none waits."""
+    where = {"operation": operation, "suspect": alone}
+    versions = reader.all("versions", version_max=version_max, **where)
+    firsts = [reader.all("earliest", version=version, **where) for (version,) in versions]
+    return min((rows[0][0] for rows in firsts if rows), default=None)
+
+
+def paused_operations(reader: Reader) -> set[str]:
+    """The operations whose jobs are not handed out."""
+    return {operation for (operation,) in reader.all("paused")}

@@ -1,0 +1,66 @@
+"""What is noted of each request: a duration for `/metrics` and, where wished, a line in the log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, MutableMapping
+from time import perf_counter
+from typing import Any
+
+from ..attempt.runtime import Runtime
+from ..attempt.trace import trace_id
+from .routes import Request
+from .wire import Send, header
+
+logger = logging.getLogger("eitherway.request")
+
+
+class Answering:
+    """`send`, which remembers the status that went through it."""
+
+    __slots__ = ("_send", "started", "status")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0  # 0: nothing was answered, the client had gone
+        self.started = perf_counter()
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """Pass a message on."""
+        if "status" in message:
+            self.status = message["status"]
+        return self._send(message)
+
+
+class Observer:
+    """Notes requests as they end."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._metrics = runtime.metrics
+        self._access_log = runtime.settings.access_log
+
+    def ended(self, request: Request, answering: Answering) -> None:
+        """A request is over."""
+        seconds = perf_counter() - answering.started
+        method = request.scope["method"]
+        self._metrics.request(method, request.route, answering.status, seconds)
+        if self._access_log and logger.isEnabledFor(logging.INFO):
+            self._log(request, answering.status, seconds)
+
+    def _log(self, request: Request, status: int, seconds: float) -> None:
+        method, path = request.scope["method"], request.scope["path"]
+        fields = {
+            "method": method,
+            "path": path,
+            "route": request.route,
+            "status": status,
+            "seconds": round(seconds, 6),
+            "operation": request.operation,
+            "job": request.job_id,
+            "trace": trace_id((header(request.scope, b"traceparent") or b"").decode("latin-1")),
+        }
+        about = f" job {request.job_id}" if request.job_id else ""
+        logger.info(
+            "%s %s %d %.1f ms%s", method, path, status, seconds * 1e3, about,
+            extra={"fields": fields},
+        )  # fmt: skip

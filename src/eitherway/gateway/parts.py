@@ -1,0 +1,79 @@
+"""What one gateway process serves: everything, or a part of it as a microservice of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import ConfigurationError
+from ..operation import Operation
+from .admin import Admin
+from .jobs import JobResource
+from .operations import OperationDoor
+from .push.doors import Push
+from .routes import Endpoint, Routes
+
+PARTS = ("operations", "status", "push", "admin")
+
+
+def parts_of(serve: str) -> frozenset[str]:
+    """The parts that a setting names. `ConfigurationError` for one that is none."""
+    parts = frozenset(part.strip() for part in serve.split(","))
+    unknown = parts - set(PARTS)
+    if unknown:
+        raise ConfigurationError(
+            f"--serve {serve!r}: {min(unknown)!r} is no part, give some of {', '.join(PARTS)}"
+        )
+    return parts
+
+
+class Parts:
+    """Adds the endpoints of the parts that are served to `routes`."""
+
+    def __init__(self, routes: Routes, prefix: str, served: frozenset[str]) -> None:
+        self._routes = routes
+        self._prefix = prefix
+        self._served = served
+        self._own: list[str] = []
+
+    def health(self, endpoints: Mapping[str, Endpoint]) -> None:
+        """What every process answers."""
+        self._add_own(endpoints)
+
+    def status(self, jobs: JobResource) -> None:
+        """The job resource."""
+        endpoints = {"/jobs/{id}": jobs.show, "/jobs/{id}/result": jobs.result}
+        self._add_own(endpoints, part="status")
+
+    def push(self, push: Push) -> None:
+        """Event streams over HTTP; the WebSocket is the gateway's to hand over."""
+        self._add_own(push.endpoints, part="push")
+
+    def admin(self, admin: Admin) -> None:
+        """What operators may do."""
+        for method, path, endpoint in admin.routes():
+            self._own.append(path)
+            if "admin" in self._served:
+                self._routes.add(method, path, endpoint)
+
+    def operation(self, operation: Operation, door: OperationDoor) -> None:
+        """A user's operation. `ConfigurationError` where its path is the gateway's own."""
+        if operation.path is None or operation.method is None:
+            return
+        if any(_shadows(operation.path, path) for path in self._own):
+            raise ConfigurationError(
+                f"{operation.name}: {operation.path} is a path of the gateway itself: choose "
+                "another, or move the gateway's with EITHERWAY_PREFIX"
+            )
+        if "operations" in self._served:
+            self._routes.add(operation.method, operation.path, door)
+
+    def _add_own(self, endpoints: Mapping[str, Endpoint], part: str | None = None) -> None:
+        for path, endpoint in endpoints.items():
+            self._own.append(self._prefix + path)
+            if part is None or part in self._served:
+                self._routes.add("GET", self._prefix + path, endpoint)
+
+
+def _shadows(path: str, own: str) -> bool:
+    """Whether a user's path would answer in place of the gateway's own."""
+    return path == own or ("{" in own and path.startswith(own.split("{", 1)[0]))

@@ -1,0 +1,169 @@
+"""Server-Sent Events (WHATWG HTML, section 9.2): one job's stream, and one for several jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ...attempt.hub import News
+from ...attempt.runtime import Runtime
+from ...clock import Timer
+from ...errors import EngineError, EngineUnavailableError
+from ...job import JobRecord
+from ...problem import Problem
+from ..routes import Request
+from ..wire import Header, Receive, RefusedError, Send, base_url, header, query, respond
+from .admission import Admission, jobs_of
+from .cloudevents import Envelopes
+from .feed import NORMAL, Feed
+
+COMMENT_SECONDS = 15.0
+_RETRY = b"retry: 1000\n\n"  # milliseconds until a browser comes back
+_HEADERS: list[Header] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # a proxy that gathers would hold events back
+]
+
+
+class EventStreams:
+    """`GET /jobs/{id}/events` and `GET /events`."""
+
+    def __init__(self, runtime: Runtime, admission: Admission, jobs_path: str) -> None:
+        self._runtime = runtime
+        self._admission = admission
+        self._jobs_path = jobs_path
+
+    async def of_job(self, request: Request) -> None:
+        """`GET /jobs/{id}/events`: ends after the job's final event."""
+        await self._serve(request, [request.params["id"]])
+
+    async def of_jobs(self, request: Request) -> None:
+        """`GET /events?jobs=a,b`: ends after the last one's final event."""
+        jobs = jobs_of(query(request.scope))
+        if not jobs:
+            detail = "name the jobs: /events?jobs=ID,ID"
+            raise RefusedError(Problem.of("invalid-subscription", detail))
+        await self._serve(request, jobs)
+
+    async def _serve(self, request: Request, jobs: Sequence[str]) -> None:
+        self._admission.check_jobs(len(jobs))
+        found = await self._runtime.engine.get(jobs)
+        if None in found:
+            missing = jobs[list(found).index(None)]
+            raise RefusedError(
+                Problem.of("unknown-job", f"no job is {missing}, or its retention is over")
+            )
+        after = _cursor(request)
+        if after is not None and await self._nothing_left(jobs, found, after):
+            await respond(request.send, 204, b"")  # a browser comes back no more
+            return
+        with self._admission.connection():
+            await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            if request.head:
+                await request.send({"type": "http.response.body", "body": b""})
+                return
+            url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
+            envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
+            await _Stream(self._runtime, request.send, envelopes).run(request.receive, jobs, after)
+
+    async def _nothing_left(
+        self, jobs: Sequence[str], records: Sequence[JobRecord | None], after: str
+    ) -> bool:
+        if not all(record is not None and record.done for record in records):
+            return False
+        try:
+            return not (await self._runtime.engine.events(after, 0, jobs=jobs)).events
+        except EngineUnavailableError:
+            raise
+        except EngineError:  # no such cursor: the stream says so
+            return False
+
+
+class _Stream:
+    """One open response: the `Channel` of a `Feed`."""
+
+    def __init__(self, runtime: Runtime, send: Send, envelopes: Envelopes) -> None:
+        self._send = send
+        self._envelopes = envelopes
+        self._clock = runtime.clock
+        self._feed = Feed(runtime, self)
+        self._open: set[str] = set()  # jobs that have not ended
+        self._reset: set[str] = set()  # jobs whose reader may have missed something
+        self._caught_up = False
+        self._timer: Timer | None = None
+
+    async def run(self, receive: Receive, jobs: Sequence[str], after: str | None) -> None:
+        """Stream until all jobs have ended, or the reader or the gateway goes."""
+        self._open = set(jobs)
+        await self._write(_RETRY)
+        self._feed.subscribe(jobs, after)
+        self._beat_later()
+        reader = asyncio.create_task(self._until_gone(receive))
+        try:
+            await self._feed.finished
+        finally:
+            reader.cancel()
+            self._feed.stop()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def tell(self, news: News) -> None:
+        """Write an event; after the last job's final one, the end."""
+        job_id, cursor = news.event.job_id, news.event.cursor
+        kind = b""
+        if job_id in self._reset:
+            self._reset.discard(job_id)
+            kind = b"event: reset\n"
+        line = b"id: %s\n" % cursor.encode() if cursor else b""
+        await self._write(b"%s%sdata: %s\n\n" % (kind, line, self._envelopes.write(news)))
+        if news.event.state.done:
+            self._open.discard(job_id)
+        else:
+            self._open.add(job_id)  # also again, when a dead letter was redriven
+        self._end_if_done()
+
+    async def caught_up(self, records: Sequence[JobRecord]) -> None:
+        """Forget those that had ended before the reader's cursor."""
+        self._open.difference_update(record.id for record in records if record.done)
+        self._caught_up = True
+        self._end_if_done()
+
+    async def lost(self, jobs: Sequence[str]) -> bool:
+        """Begin again, and say so."""
+        self._reset = set(jobs)
+        return True
+
+    async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - streams have no reason
+        """End the response; a browser comes back with its cursor."""
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _end_if_done(self) -> None:
+        if self._caught_up and not self._open:
+            self._feed.end(NORMAL)
+
+    async def _write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def _comment(self) -> None:
+        await self._write(b":\n\n")
+
+    def _beat_later(self) -> None:
+        self._timer = self._clock.call_later(COMMENT_SECONDS, self._beat)
+
+    def _beat(self) -> None:
+        self._feed.beat(self._comment)
+        self._beat_later()
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._feed.stop()
+
+
+def _cursor(request: Request) -> str | None:
+    """Where the reader was: a browser that comes back says it, others may with `?after=`."""
+    told = header(request.scope, b"last-event-id")
+    if told is not None:
+        return told.decode("latin-1")
+    return query(request.scope).get("after")

@@ -1,0 +1,68 @@
+"""Each half alone, each part alone, and as many workers as there is work."""
+
+import asyncio
+
+import httpx
+import pytest
+from service import Service, tick, until_done
+
+
+async def test_the_status_query_is_a_microservice_of_its_own(tmp_path):
+    """Three processes on one store: one accepts, one runs, one tells."""
+    with (
+        Service(tmp_path, "gateway", "--serve", "operations") as front,
+        Service(tmp_path, "gateway", "--serve", "status") as status,
+        Service(tmp_path, "worker"),
+    ):
+        await front.ready()
+        await status.ready()
+        async with (
+            httpx.AsyncClient(base_url=front.url, timeout=30) as ask,
+            httpx.AsyncClient(base_url=status.url, timeout=30) as look,
+        ):
+            accepted = await ask.post("/increments", json={"key": "k", "note": "n"})
+            path = f"/jobs/{accepted.json()['id']}"
+            document = await until_done(look, accepted.json()["id"])
+            assert document["status"] == "succeeded"
+            assert (await look.post("/increments", json={"key": "k"})).status_code == 404
+            assert (await ask.get(path)).status_code == 404
+            assert (await look.get("/livez")).status_code == 200
+
+
+async def test_a_worker_may_run_some_operations_alone(tmp_path):
+    """The others wait for somebody else."""
+    with (
+        Service(tmp_path, "gateway") as gateway,
+        Service(tmp_path, "worker", "--operations", "plain"),
+    ):
+        await gateway.ready()
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as client:
+            left = await client.post("/increments", json={"key": "k", "note": "n"})
+            done = await client.post("/plain", json={"key": "p", "note": "0"})
+            assert (await until_done(client, done.json()["id"]))["status"] == "succeeded"
+            waiting = await client.get(f"/jobs/{left.json()['id']}")
+            assert waiting.json()["status"] == "queued"
+
+
+@pytest.mark.slow
+async def test_a_burst_brings_workers_and_their_end_takes_them_away(tmp_path):
+    """From 1 to 3 while jobs wait too long, back to 1 when all is done, none lost."""
+    with Service(tmp_path, "run", "--workers", "1:3") as service:
+        await service.ready()
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            assert workers(service) == 1
+            accepted = await asyncio.gather(
+                *(client.post("/plain", json={"key": str(n), "note": "2"}) for n in range(400))
+            )
+            most = 1
+            while most < 3:
+                most = max(most, workers(service))
+                await tick()
+            documents = [await until_done(client, job.json()["id"]) for job in accepted]
+        assert {document["status"] for document in documents} == {"succeeded"}
+        while workers(service) > 1:
+            await tick()
+
+
+def workers(service):
+    return sum(command == "worker" for command in service.commands())
