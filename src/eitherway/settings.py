@@ -50,7 +50,8 @@ class Settings(BaseSettings):
         "info", description="the least level that is logged"
     )
     access_log: bool = Field(
-        default=False, description="whether the gateway logs a line for each request, at info"
+        default=False,
+        description="whether each request, and each attempt that succeeds, has a line in the log",
     )
     allowed_origins: str = Field(
         "",

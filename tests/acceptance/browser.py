@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from tools import tool
 
-DRIVER = shutil.which("chromedriver")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 _FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -112,8 +110,9 @@ class Browser:
 @contextmanager
 def chromium(folder: Path) -> Iterator[Browser]:
     """A driver whose browser keeps its profile in `folder`; ended with the block."""
-    assert DRIVER is not None
-    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
+    with subprocess.Popen(
+        [tool("chromedriver"), "--port=0"], stdout=subprocess.PIPE, text=True
+    ) as driver:
         try:
             assert driver.stdout is not None
             found = next(filter(None, map(_STARTED.search, driver.stdout)))
@@ -130,7 +129,10 @@ def chromium(folder: Path) -> Iterator[Browser]:
 
 
 def _capabilities(folder: Path) -> dict[str, Any]:
-    options = {"binary": CHROMIUM, "args": [*_FLAGS, f"--user-data-dir={folder}", "about:blank"]}
+    options = {
+        "binary": tool("chromium", "chromium-browser"),
+        "args": [*_FLAGS, f"--user-data-dir={folder}", "about:blank"],
+    }
     logs = {"browser": "ALL", "performance": "ALL"}
     wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": logs}
     return {"capabilities": {"alwaysMatch": wanted}}

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browser import CHROMIUM, DRIVER, Browser, chromium
+from browser import Browser, chromium
 from test_demo import demo, served_at
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromium-driver"),
-]
+pytestmark = pytest.mark.slow
 
 BURST = 500
 COUNT = "Number(document.querySelector('#%s-counts [data-count=%s] dd').innerText.replace(',', ''))"

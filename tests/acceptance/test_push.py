@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from followers import STATES, PollFollower, SseFollower, WebSocketFollower, events_of, lives
 from service import Service, tick
+from tools import tool
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -212,10 +212,6 @@ async def test_ten_thousand_events_survive_a_hundred_cuts(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    shutil.which("kosoku", path=str(Path(sys.executable).parent)) is None,
-    reason="kosoku has no wheel here",
-)
 async def test_the_settings_of_the_gateway_conform_to_rfc_6455(tmp_path):
     """Autobahn's cases, without compression, against an echo that is served as the gateway is."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -230,7 +226,7 @@ async def test_the_settings_of_the_gateway_conform_to_rfc_6455(tmp_path):
                     break
             assert echo.returncode is None
             await tick()
-        kosoku = str(Path(sys.executable).with_name("kosoku"))
+        kosoku = tool("kosoku")
         command = [kosoku, url, "-x", "9.*", "-x", "12.*", "-x", "13.*", "-o", str(tmp_path)]
         ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     finally:

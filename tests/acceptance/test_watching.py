@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +9,18 @@ from pathlib import Path
 import httpx
 import pytest
 from service import Service, tick, until_done
+from tools import tool
 
 HERE = Path(__file__).parent
 
 
-def promtool():
-    found = shutil.which("promtool", path=f"{HERE.parents[1] / '.dev'}:{os.environ['PATH']}")
-    return found or pytest.skip("no promtool: `./dev test` fetches it on Debian")
-
-
 def check(text):
     done = subprocess.run(
-        [promtool(), "check", "metrics"], input=text, capture_output=True, text=True, check=False
+        [tool("promtool"), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 

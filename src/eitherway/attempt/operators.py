@@ -70,6 +70,10 @@ class Operators:
         """Dead letters grouped by operation, kind and cause: of the newest `SCANNED_MAX`."""
         return await dead_groups(self._engine, wanted or JobFilter(dead=True), SCANNED_MAX)
 
+    async def workers(self) -> int | None:
+        """How many processes take jobs; None where the engine cannot know."""
+        return await self._engine.workers()
+
     async def statistics(self) -> Sequence[OperationStatistics]:
         """Where every operation's jobs are."""
         return await self._engine.statistics()

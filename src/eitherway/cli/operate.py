@@ -50,13 +50,13 @@ def stats(
     """Show where the jobs are, by operation."""
 
     def show() -> None:
-        documents = on_store(engine, app, _statistics)
+        document = on_store(engine, app, _statistics)
         if watch and console.is_terminal:
             console.clear()
         if as_json:
-            print_json({"operations": documents})
+            print_json(document)
         else:
-            _print(documents)
+            _print(document)
 
     def again() -> None:
         show()
@@ -68,12 +68,13 @@ def stats(
         show()
 
 
-async def _statistics(store: Store) -> list[dict[str, Any]]:
+async def _statistics(store: Store) -> dict[str, Any]:
     now = store.clock.now()
-    return [statistics_document(one, now) for one in await store.operators.statistics()]
+    operations = [statistics_document(one, now) for one in await store.operators.statistics()]
+    return {"workers": await store.operators.workers(), "operations": operations}
 
 
-def _print(documents: list[dict[str, Any]]) -> None:
+def _print(document: dict[str, Any]) -> None:
     states = [state.value for state in JobState]
     rows = [
         (
@@ -83,6 +84,8 @@ def _print(documents: list[dict[str, Any]]) -> None:
             seconds_ago(one["oldest_seconds"]),
             "paused" if one["paused"] else "",
         )
-        for one in documents
+        for one in document["operations"]
     ]
+    if document["workers"] is not None:
+        console.print(f"workers: {document['workers']}")
     print_table(["operation", *states, "dead", "oldest waits", ""], rows)

@@ -163,6 +163,10 @@ class Engine(ABC):
         """Every operation that has or had jobs, or is paused. Cheap: counters, no scan."""
 
     @abstractmethod
+    async def workers(self) -> int | None:
+        """How many processes take jobs now; None where the engine cannot know."""
+
+    @abstractmethod
     async def events(
         self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
     ) -> EventPage:

@@ -121,7 +121,8 @@ class Admin:
         del request
         now = self._runtime.clock.now()
         found = await self._operators.statistics()
-        return {"operations": [statistics_document(one, now) for one in found]}
+        documents = [statistics_document(one, now) for one in found]
+        return {"workers": await self._operators.workers(), "operations": documents}
 
     # -- acting ----------------------------------------------------------------------------------
 

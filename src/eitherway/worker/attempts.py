@@ -106,7 +106,8 @@ class QueuedAttempt:
         name = self._operation.name
         seconds = self._runtime.clock.now() - self._started
         self._runtime.metrics.attempt(name, outcome, seconds)
-        if attempt_log.isEnabledFor(logging.INFO):
+        wanted = outcome is not Outcome.SUCCEEDED or self._runtime.settings.access_log
+        if wanted and attempt_log.isEnabledFor(logging.INFO):
             fields = {
                 "job": finish.lease.job_id,
                 "operation": name,

@@ -176,6 +176,14 @@ class SharedCases(EngineHarness):
         )
         assert sorted(job for batch in batches for job in ids(batch)) == numbered(*range(1, 21))
 
+    async def test_who_takes_jobs_is_counted(self, engine: Engine, other: Engine) -> None:
+        """Both once they have received, one when the other has gone; or nobody knows."""
+        await take(engine)
+        await take(other)
+        assert await engine.workers() in (2, None)
+        await other.close()
+        assert await engine.workers() in (1, None)
+
     async def test_of_a_race_between_two_one_wins(self, engine: Engine, other: Engine) -> None:
         """A check holds against commits of another engine."""
         for number in range(10):

@@ -231,6 +231,10 @@ class SqliteEngine(Engine):
         reader, _ = self._opened()
         return operate.statistics(reader, self._clock.now())
 
+    async def workers(self) -> int | None:
+        """Ask the kernel which holders of leases live."""
+        return self._holders.alive()
+
     async def events(
         self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
     ) -> EventPage:

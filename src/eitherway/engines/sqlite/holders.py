@@ -41,6 +41,17 @@ class Holders:
             if path.name != own and _is_free(path)
         ]
 
+    def alive(self) -> int | None:
+        """How many hold their lock, this engine included; None where no other process could."""
+        if self._directory is None:
+            return None
+        own = 0 if self._own is None else 1
+        return own + sum(
+            not _is_free(path)
+            for path in self._directory.glob(f"{_KIND}.*")
+            if self._own is None or path.name != self._own[0]
+        )
+
     def bury(self, names: Iterable[str]) -> None:
         """Remove what is left of the dead, once their leases are known to be over."""
         for name in names:

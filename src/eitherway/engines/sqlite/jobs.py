@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from ...engine.values import Delivery, Demand, Extension, Lease, Message, NewJob, Overdue
 from ...job import JobRecord, JobState
 from .reader import Reader
-from .rows import WIDTH, JobRow, to_record, to_text
+from .rows import WIDTH, HeldRow, JobRow, to_record, to_text
 from .transaction import Transaction
 from .wake import Topic
 
+_SCHEDULED, _QUEUED, _RUNNING = (
+    state.value for state in (JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING)
+)
 _PARKED_MAX = 1000  # jobs past their deadline that one receive sets aside
 
 
@@ -128,7 +131,7 @@ def _message(columns: tuple[bytes, bytes, bytes]) -> Message:
 
 
 def _first_state(job: NewJob) -> str:
-    return str(JobState.SCHEDULED if job.due > job.created else JobState.QUEUED)
+    return _SCHEDULED if job.due > job.created else _QUEUED
 
 
 def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
@@ -161,12 +164,12 @@ def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRo
 def _lease(
     tx: Transaction, holder: str, demand: Demand, found: Sequence[tuple[JobRow, Message]]
 ) -> list[Delivery]:
-    until = tx.now + demand.lease_seconds
+    until, alone = tx.now + demand.lease_seconds, int(demand.alone)
     rows, deliveries = [], []
     for waiting, message in found:
         row = tx.fallen_due(waiting)
         leased = row._replace(
-            state=JobState.RUNNING,
+            state=_RUNNING,
             revision=row.revision + 1,
             updated=tx.now,
             started=tx.now if row.started is None else row.started,
@@ -175,10 +178,10 @@ def _lease(
             token=row.token + 1,
             attempt_started=tx.now,
         )
-        tx.add_event(row.seq, leased.revision, JobState.RUNNING, tx.now)
-        tx.tally[row.operation, row.state] -= 1
-        tx.tally[row.operation, JobState.RUNNING] += 1
-        start = (tx.now, leased.started, demand.alone, leased.token, until, tx.now, holder)
+        tx.add_event(row.seq, leased.revision, _RUNNING, tx.now)
+        tx.count(row.operation, row.state, None, -1)
+        tx.count(row.operation, _RUNNING, None, 1)
+        start = (tx.now, leased.started, alone, leased.token, until, tx.now, holder)
         rows.append((leased.revision, *start, row.seq))
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
         deliveries.append(Delivery(lease=lease, job=to_record(leased, tx.now), message=message))
@@ -188,15 +191,16 @@ def _lease(
 
 def _extend(tx: Transaction, extension: Extension) -> bool:
     lease = extension.lease
-    held = tx.one("held", id=lease.job_id, token=lease.token)
-    if held is None:
+    found = tx.one("held", id=lease.job_id, token=lease.token)
+    if found is None:
         return False
-    seq, state, revision = held
-    tx.one("extend", seq=seq, lease_until=tx.now + extension.lease_seconds)
+    held = HeldRow._make(found)
+    tx.one("extend", seq=held.seq, lease_until=tx.now + extension.lease_seconds)
     if extension.progress is not None:
         progress = to_text(extension.progress)
-        tx.one("progress", seq=seq, progress=progress, revision=revision + 1, now=tx.now)
-        tx.add_event(seq, revision + 1, state, tx.now, progress=True)
+        revision = held.revision + 1
+        tx.one("progress", seq=held.seq, progress=progress, revision=revision, now=tx.now)
+        tx.add_event(held.seq, revision, held.state, tx.now, progress=True)
     return True
 
 

@@ -6,17 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from .rows import JobRow
+from .rows import HeldRow, JobRow
 
 _NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
 
 
 def load_queries(text: str) -> Mapping[str, str]:
-    """The statements of a query file by name, `{job}` filled in."""
-    columns = ", ".join(f"job.{name}" for name in JobRow._fields)
+    """The statements of a query file by name, `{job}` and `{held}` filled in."""
+    job = ", ".join(f"job.{name}" for name in JobRow._fields)
+    held = ", ".join(HeldRow._fields)
     _, *parts = _NAME.split(text)
     return {
-        name: body.strip().replace("{job}", columns)
+        name: body.strip().replace("{job}", job).replace("{held}", held)
         for name, body in zip(parts[::2], parts[1::2], strict=True)
     }
 

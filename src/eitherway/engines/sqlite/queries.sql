@@ -1,5 +1,5 @@
--- Every statement of the engine, named; `queries.py` loads them. `{job}` stands for the columns
--- of `rows.JobRow`. `?` where executemany fills it in, `:name` elsewhere.
+-- Every statement of the engine, named; `queries.py` loads them. `{job}` and `{held}` stand for
+-- the columns of `rows.JobRow` and `rows.HeldRow`. `?` where executemany fills it in, `:name` elsewhere.
 
 -- :name accept_next
 -- The seq of the next job; the transaction holds the write lock, so nobody else takes it.
@@ -72,8 +72,8 @@ WHERE seq = ?
 SELECT {job} FROM job WHERE id = :id
 
 -- :name held
--- What an extension needs of a job whose lease still holds.
-SELECT seq, state, revision FROM job WHERE id = :id AND token = :token AND lease_until IS NOT NULL
+-- What is needed of a job whose lease still holds.
+SELECT {held} FROM job WHERE id = :id AND token = :token AND lease_until IS NOT NULL
 
 -- :name extend
 -- Hold a lease longer.
@@ -206,7 +206,7 @@ WHERE seq < :before ORDER BY seq DESC LIMIT :count
 -- :name list_unusual
 -- The same, of an operation and a state off the usual way.
 SELECT seq, operation, state, due, kind, cause FROM job
-WHERE state = :state AND state IN ('scheduled', 'retrying', 'failed', 'canceled')
+WHERE state = :state AND (state = 'scheduled' OR state = 'retrying' OR state = 'failed' OR state = 'canceled')
 AND operation = :operation AND seq < :before ORDER BY seq DESC LIMIT :count
 
 -- :name list_held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json, to_json
 
@@ -57,7 +57,22 @@ class JobRow(NamedTuple):
 WIDTH = len(JobRow._fields)
 
 
-def fallen_due(row: JobRow, now: float) -> JobRow:
+class HeldRow(NamedTuple):
+    """What a settlement or an extension needs of a row, as selected by `{held}`."""
+
+    seq: int
+    operation: str
+    state: str
+    revision: int
+    updated: float
+    due: float | None
+    attempts: str
+
+
+Row = TypeVar("Row", JobRow, HeldRow)
+
+
+def fallen_due(row: Row, now: float) -> Row:
     """The row as it reads at `now`: a scheduled job that fell due is queued, a revision on.
 
     Nothing writes that down at the time; whoever writes the row next does.

@@ -10,7 +10,7 @@ from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from .items import Items
 from .jobs import insert
-from .rows import JobRow, append_attempts, fallen_due, to_text
+from .rows import HeldRow, append_attempts, fallen_due, to_text
 from .transaction import Transaction
 from .wake import Topic
 
@@ -46,18 +46,18 @@ class _Group:
         self._records: list[tuple[Any, ...]] = []
         self._ended: set[int] = set()
 
-    def held(self, finish: Finish | None) -> JobRow | None:
+    def held(self, finish: Finish | None) -> HeldRow | None:
         """The job as long as its lease holds; `TransitionError` if it cannot go there."""
         if finish is None:
             return None
-        found = self._tx.one("job", id=finish.lease.job_id)
-        row = None if found is None else JobRow._make(found)
-        if row is None or row.token != finish.lease.token or row.lease_until is None:
+        found = self._tx.one("held", id=finish.lease.job_id, token=finish.lease.token)
+        if found is None:
             return None
+        row = HeldRow._make(found)
         check_transition(JobState(fallen_due(row, self._tx.now).state), finish.state)
         return row
 
-    def decide(self, settlement: Settlement, row: JobRow | None) -> Settled:
+    def decide(self, settlement: Settlement, row: HeldRow | None) -> Settled:
         """What becomes of a settlement, after those before it."""
         finish, work = settlement.finish, settlement.work
         if finish is not None and (row is None or row.seq in self._ended):
@@ -79,15 +79,15 @@ class _Group:
         self._tx.at_step("settle.items")
         self._tx.each("settle", self._records)
 
-    def _finish(self, finish: Finish, row: JobRow) -> None:
-        revision = row.revision + 1
+    def _finish(self, finish: Finish, row: HeldRow) -> None:
+        revision, state = row.revision + 1, finish.state.value
         waits = finish.state in WAITING
         due = finish.at if waits and finish.due is None else finish.due
         answer = finish.answer
         self._ended.add(row.seq)
         self._records.append(
             (
-                finish.state,
+                state,
                 revision,
                 finish.at,
                 finish.at if finish.state.done else None,
@@ -97,18 +97,18 @@ class _Group:
                 finish.attempt,
                 finish.starts,
                 append_attempts(row.attempts, finish.attempts),
-                finish.suspect,
+                int(finish.suspect),
                 answer and answer.status,
                 answer and answer.media_type,
                 answer and answer.body,
                 to_text(finish.error),
-                finish.kind,
+                finish.kind and finish.kind.value,
                 finish.cause,
                 row.seq,
             )
         )
-        self._tx.add_event(row.seq, revision, finish.state, finish.at)
-        self._tx.count(row.operation, row.state, row.kind, -1)
-        self._tx.count(row.operation, finish.state, finish.kind, 1)
+        self._tx.add_event(row.seq, revision, state, finish.at)
+        self._tx.count(row.operation, row.state, None, -1)
+        self._tx.count(row.operation, state, finish.kind, 1)
         if waits:
             self._tx.topics.add(Topic.WORK)

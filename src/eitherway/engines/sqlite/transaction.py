@@ -11,22 +11,28 @@ from typing import Any
 from ...engine.contract import Step
 from ...job import FailureKind, JobState
 from .queries import QUERIES
-from .rows import JobRow, fallen_due
+from .rows import Row, fallen_due
 from .wake import Topic
 
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""
 
+_FAILED = JobState.FAILED.value
+_REJECTED = FailureKind.REJECTED.value
+
 
 @dataclass(kw_only=True, slots=True)
 class Transaction:
-    """The open transaction: its cursor, its time, and what to tell when it has committed."""
+    """The open transaction: its cursor, its time, and what to tell when it has committed.
+
+    Bind plain ints and strings on hot paths: an enum or a bool takes several times as long.
+    """
 
     cursor: sqlite3.Cursor
     now: float
     at_step: Step
     topics: set[Topic] = field(default_factory=set)
-    events: list[tuple[int, int, str, float, bool]] = field(default_factory=list)
+    events: list[tuple[int, int, str, float, int]] = field(default_factory=list)
     tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
     def all(self, query: str, **values: Any) -> list[Any]:
@@ -45,21 +51,21 @@ class Transaction:
         self, job_seq: int, revision: int, state: str, at: float, *, progress: bool = False
     ) -> None:
         """Say that the job has this state since `at`, under this revision."""
-        self.events.append((job_seq, revision, state, at, progress))
+        self.events.append((job_seq, revision, state, at, 1 if progress else 0))
 
     def count(self, operation: str, state: str, kind: str | None, change: int) -> None:
         """Count jobs that came to this state, or went away from it."""
         self.tally[operation, state] += change
-        if state == JobState.FAILED and kind != FailureKind.REJECTED:
+        if state == _FAILED and kind != _REJECTED:
             self.tally[operation, DEAD] += change
 
-    def fallen_due(self, row: JobRow) -> JobRow:
+    def fallen_due(self, row: Row) -> Row:
         """The row as it reads now, to be rewritten; the event that it was queued is added."""
         fallen = fallen_due(row, self.now)
         if fallen is not row:
             self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated)
-            self.tally[row.operation, row.state] -= 1
-            self.tally[row.operation, fallen.state] += 1
+            self.count(row.operation, row.state, None, -1)
+            self.count(row.operation, fallen.state, None, 1)
         return fallen
 
     def write_events(self) -> None:
