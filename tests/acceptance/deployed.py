@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
-from service import tick
+from service import Service, tick
 from tools import tool
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -39,13 +40,28 @@ http {{
 """
 
 
+class Behind(Service):
+    """A gateway behind a proxy: it names the public URL as where it is served."""
+
+    def __init__(self, folder: Path, *command: str, target: str = "apps:app") -> None:
+        super().__init__(folder, *command, target=target)
+        port = free_port()
+        self._command[-1] = str(port)
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def ready(self) -> Self:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+            await until_ready(client)
+        return self
+
+
 class Proxy:
     """nginx with the example's server block, over TLS, at `https://localhost:<port>`."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.url = f"https://localhost:{port}"
-        self._port = port
+        self._port = free_port()
+        self.url = f"https://localhost:{self._port}"
         folder.mkdir()
         make_certificate(folder)
         self.tls = ssl.create_default_context(cafile=folder / "fullchain.pem")
@@ -76,25 +92,31 @@ class Proxy:
         """A client that trusts its certificate."""
         return httpx.AsyncClient(base_url=self.url, verify=self.tls, timeout=60)
 
-    async def ready(self, client: httpx.AsyncClient) -> None:
-        """Return once a gateway answers through it."""
-        while True:
-            try:
-                if (await client.get("/readyz")).status_code == 200:
-                    return
-            except httpx.ConnectError:
-                await tick()
+
+async def until_ready(client: httpx.AsyncClient) -> None:
+    """Return once /readyz is 200."""
+    while True:
+        try:
+            if (await client.get("/readyz")).status_code == 200:
+                return
+        except httpx.ConnectError:
+            pass
+        await tick()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
 
 
 def make_certificate(folder: Path) -> None:
     """A certificate for localhost that only its own file vouches for."""
-    subprocess.run(
-        [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-        + ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-        check=True,
-        capture_output=True,
-    )
+    new = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
+    command = [tool("openssl"), "req", *new, *name, *files]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def replaced(text: str, pattern: str, new: str, count: int = 1) -> str:
@@ -107,7 +129,9 @@ def replaced(text: str, pattern: str, new: str, count: int = 1) -> str:
 def composed() -> dict[str, list[str]]:
     """The commands of compose.yaml: service to words."""
     text = (DEPLOY / "compose.yaml").read_text()
-    found = re.findall(r"^  (\w+):\n    <<: \*shop\n    command: eitherway (.+)$", text, re.MULTILINE)
+    found = re.findall(
+        r"^  (\w+):\n    <<: \*shop\n    command: eitherway (.+)$", text, re.MULTILINE
+    )
     return {name: command.split() for name, command in found}
 
 
@@ -127,7 +151,7 @@ class Image:
 
     def moved(self, text: str) -> str:
         """The text with every absolute path of the image below `root`."""
-        return re.sub(r"(?<![\w./])/+(?=(?:src|srv|var)\b)", f"{self.root}/", text)
+        return re.sub(r"(?<![\w.])/(?=(?:src|srv|var)\b)", f"{self.root}/", text)
 
     def build(self) -> None:
         (self.root / "var" / "lib" / "shop").mkdir(parents=True)  # the step of `useradd`

@@ -424,6 +424,7 @@ async def test_the_tally_is_what_a_recount_says(path: Path) -> None:
         )
         await clock.advance(random.choice([0, 1, 20]))
         assert tallied(path) == recounted(path)
+        assert left_behind(path) == (0, 0)
         seen |= tallied(path).keys()
     assert len(seen) == 7  # all states but canceled, and the dead
     await engine.close()
@@ -449,6 +450,15 @@ def recounted(path: Path) -> dict[tuple[str, str], int]:
             "WHERE state = 'failed' AND kind IS NOT 'rejected' GROUP BY 1"
         )
         return {(operation, state): count for operation, state, count in rows}
+
+
+def left_behind(path: Path) -> tuple[int, int]:
+    """Messages and events of jobs that are no more."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT (SELECT count(*) FROM message WHERE seq NOT IN (SELECT seq FROM job)), "
+            "(SELECT count(*) FROM event WHERE job_seq NOT IN (SELECT seq FROM job))"
+        ).fetchone()
 
 
 # Several processes

@@ -66,7 +66,7 @@ def _candidates(
 ) -> tuple[list[_Candidate], bool]:
     """The first jobs that may fit, and whether there may be more."""
     if _is_indexed(wanted):
-        found = {row for row in _indexed(reader, wanted, before, limit) if row[0] < before}
+        found = set(_indexed(reader, wanted, before, limit))
     else:
         if wanted != JobFilter():
             limit = max(limit, LOOKED_AT_MAX)
@@ -88,7 +88,7 @@ def _indexed(reader: Reader, wanted: JobFilter, before: int, limit: int) -> Iter
         operations = [operation for (operation,) in reader.all("tallied")]
     states = set(wanted.states or ())
     if not wanted.dead and wanted.cause is None and JobState.RUNNING in states:
-        yield from reader.all("list_held")
+        yield from reader.all("list_held", before=before, count=max(limit, LOOKED_AT_MAX))
     for operation in operations:
         where = {"operation": operation, "before": before, "count": limit}
         if wanted.cause is not None:

@@ -210,8 +210,10 @@ WHERE state = :state AND (state = 'scheduled' OR state = 'retrying' OR state = '
 AND operation = :operation AND seq < :before ORDER BY seq DESC LIMIT :count
 
 -- :name list_held
--- The same, of the jobs that somebody holds, in any order: there are never many.
-SELECT seq, operation, state, due, kind, cause FROM job WHERE lease_until > 0
+-- The same, of the jobs that somebody holds, in any order: these are few enough to be sorted.
+SELECT seq, operation, state, due, kind, cause FROM job WHERE seq IN (
+    SELECT seq FROM job WHERE lease_until > 0 AND seq < :before ORDER BY seq DESC LIMIT :count
+)
 
 -- :name list_dead
 -- The same, of an operation's dead letters.
