@@ -32,7 +32,7 @@ OperationsOption = Annotated[
 ServeOption = Annotated[
     str | None,
     typer.Option(
-        "--serve", metavar="A,B", help="serve these parts alone: operations, status, push"
+        "--serve", metavar="A,B", help="serve these parts alone: operations, status, push, admin"
     ),
 ]
 LogFormatOption = Annotated[

@@ -82,7 +82,7 @@ def run(
         worker=["worker", target, *worker],
         scaling=scaling,
         engine_url=app.engine_url(settings),
-        listener=listener.fileno(),
+        listener=listener,
         drain_seconds=settings.drain_seconds,
     )
     sys.exit(asyncio.run(supervisor.run()))

@@ -117,8 +117,10 @@ async def serve_single(app: App, settings: Settings, target: str, listener: sock
         async with QuarantineProcess(target, settings) as quarantine:
             worker = Worker(runtime, quarantine.run)
             await worker.start()
-            await _Server(app, settings).run(listener, supervised=False)
-            await worker.drain(settings.drain_seconds)
+            server = _Server(app, settings)
+            served = asyncio.create_task(server.run(listener, supervised=False))
+            await server.exiting.wait()
+            await asyncio.gather(served, worker.drain(settings.drain_seconds))
     finally:
         await app.close()
 
@@ -140,6 +142,8 @@ class _Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._loop = asyncio.get_running_loop()
+        self.exiting = asyncio.Event()  # it stops to listen, and finishes what is in flight
 
     async def run(self, listener: socket.socket, *, supervised: bool) -> None:  # type: ignore[override]  # uvicorn's is blocking
         # uvicorn raises the signals it caught again when it is done: let them end here
@@ -148,10 +152,14 @@ class _Server(uvicorn.Server):
         if supervised:
             _watch_supervisor(lambda: self.handle_exit(signal.SIGTERM, None))
         self._app.bound_to(listener.getsockname()[0])
-        await self.serve(sockets=[listener])
+        try:
+            await self.serve(sockets=[listener])
+        finally:
+            self.exiting.set()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._app.begin_drain()
+        self._loop.call_soon_threadsafe(self.exiting.set)
         super().handle_exit(sig, frame)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Sequence
 
 from ..clock import SystemClock
@@ -30,7 +31,7 @@ class Supervisor:
         worker: Sequence[str],
         scaling: Scaling,
         engine_url: str,
-        listener: int,
+        listener: socket.socket,
         drain_seconds: float,
     ) -> None:
         self._gateway = gateway
@@ -49,11 +50,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        self._add("gateway", self._gateway, pass_fds=[self._listener])
+        self._add("gateway", self._gateway, pass_fds=[self._listener.fileno()])
         for _ in range(self._scaling.least):
             self._add_worker()
         scaler = asyncio.create_task(self._scale())
         await self._stop.wait()
+        self._listener.close()  # or new clients would wait for a gateway that is gone
         scaler.cancel()
         for child in self._children:
             child.stop()

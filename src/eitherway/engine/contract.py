@@ -141,7 +141,11 @@ class Engine(ABC):
 
     @abstractmethod
     async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
-        """A page of at most `count` jobs, newest first, after a page's cursor. For operators."""
+        """A page of at most `count` jobs, newest first, after a page's cursor. For operators.
+
+        A page may be short, or empty, and still have a cursor: go on until it has none.
+        `EngineError` for a cursor that is none.
+        """
 
     @abstractmethod
     async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
@@ -155,12 +159,13 @@ class Engine(ABC):
     async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
         """Hand out no jobs of these operations, or hand them out again. Lasts until said otherwise.
 
-        `ready` and `receive` hold to it in every process; what runs goes on; accepts go on.
+        `ready` and `receive` hold to it in every process within a second or so; what runs goes on;
+        accepts go on.
         """
 
     @abstractmethod
     async def statistics(self) -> Sequence[OperationStatistics]:
-        """Every operation that has or had jobs, or is paused. Cheap: counters, no scan."""
+        """Every operation that has or had jobs, or is paused. A second old at most, and cheap: no scan."""
 
     @abstractmethod
     async def workers(self) -> int | None:

@@ -88,7 +88,7 @@ def _indexed(reader: Reader, wanted: JobFilter, before: int, limit: int) -> Iter
         operations = [operation for (operation,) in reader.all("tallied")]
     states = set(wanted.states or ())
     if not wanted.dead and wanted.cause is None and JobState.RUNNING in states:
-        yield from reader.all("list_held", before=before, count=max(limit, LOOKED_AT_MAX))
+        yield from reader.all("list_held", before=before, count=limit)
     for operation in operations:
         where = {"operation": operation, "before": before, "count": limit}
         if wanted.cause is not None:

@@ -212,7 +212,8 @@ AND operation = :operation AND seq < :before ORDER BY seq DESC LIMIT :count
 -- :name list_held
 -- The same, of the jobs that somebody holds, in any order: these are few enough to be sorted.
 SELECT seq, operation, state, due, kind, cause FROM job WHERE seq IN (
-    SELECT seq FROM job WHERE lease_until > 0 AND seq < :before ORDER BY seq DESC LIMIT :count
+    SELECT seq FROM job INDEXED BY job_lease WHERE lease_until > 0 AND seq < :before
+    ORDER BY seq DESC LIMIT :count
 )
 
 -- :name list_dead
