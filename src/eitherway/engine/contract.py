@@ -165,7 +165,7 @@ class Engine(ABC):
 
     @abstractmethod
     async def statistics(self) -> Sequence[OperationStatistics]:
-        """Every operation that has or had jobs, or is paused. A second old at most, and cheap: no scan."""
+        """Every operation that has or had jobs, or is paused. Cheap, and a second old at most."""
 
     @abstractmethod
     async def workers(self) -> int | None:
