@@ -30,6 +30,7 @@ class Request:
 
 
 Endpoint = Callable[[Request], Awaitable[None]]
+_NONE: dict[str, Endpoint] = {}
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -72,33 +73,43 @@ class Routes:
         root = scope.get("root_path", "")
         if root and path.startswith(root):
             path = path[len(root) :]
-        endpoints = self._plain.get(path)
-        if endpoints is not None:
+        plain = self._plain.get(path, _NONE)
+        if method in plain:
             request.route = path
-        else:
-            endpoints = self._match(path, request)
-        if endpoints is None:
-            if (mounted := self._mounted(root, path)) is not None:
-                return mounted
-            raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
-        endpoint = endpoints.get(method)
-        if endpoint is None and method == "HEAD":
+            return plain[method]
+        if (endpoint := self._match(method, path, request)) is not None:
+            return endpoint
+        if method == "HEAD":
             request.head = True
-            endpoint = endpoints.get("GET")
-        if endpoint is None:
-            raise _not_allowed(method, endpoints)
-        return endpoint
+            if "GET" in plain:
+                request.route = path
+                return plain["GET"]
+            if (endpoint := self._match("GET", path, request)) is not None:
+                return endpoint
+        if served := {**plain, **self._methods(path)}:
+            raise _not_allowed(method, served)
+        if (mounted := self._mounted(root, path)) is not None:
+            return mounted
+        raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
 
-    def _match(self, path: str, request: Request) -> dict[str, Endpoint] | None:
+    def _match(self, method: str, path: str, request: Request) -> Endpoint | None:
         for pattern in self._patterns.values():
-            if match := pattern.regex.match(path):
+            if method in pattern.endpoints and (match := pattern.regex.match(path)):
                 request.params = {
                     name: pattern.convertors[name].convert(value)
                     for name, value in match.groupdict().items()
                 }
                 request.route = pattern.path
-                return pattern.endpoints
+                return pattern.endpoints[method]
         return None
+
+    def _methods(self, path: str) -> dict[str, Endpoint]:
+        """What patterns serve the path, by any method."""
+        found: dict[str, Endpoint] = {}
+        for pattern in self._patterns.values():
+            if pattern.regex.match(path):
+                found.update(pattern.endpoints)
+        return found
 
     def _mounted(self, root: str, path: str) -> Endpoint | None:
         """The mounted app with the longest prefix of the path, told where it is (`root_path`)."""
