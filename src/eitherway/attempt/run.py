@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from ..clock import Clock
@@ -50,7 +51,7 @@ class Runner:
         moved: Sequence[ItemKey] = ()
         while True:
             started = self._clock.now()
-            async with self._contention.turn(moved):
+            async with self._contention.turn(moved) if moved else nullcontext():
                 ended, work = await self._once(operation, arguments, new_context, timeout_seconds)
                 settled = await commit(ended, work, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from functools import lru_cache
+from time import gmtime, strftime
 from typing import Any
 
 from pydantic_core import to_json
@@ -75,5 +76,11 @@ def rfc3339(seconds: float | None) -> str | None:
     """A moment as RFC 3339 writes it, in UTC, to the millisecond."""
     if seconds is None:
         return None
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+    return f"{_to_the_second(whole)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _to_the_second(seconds: int) -> str:
+    # most of the moments of a busy second are of that second, or as far from it as deadlines are
+    return strftime("%Y-%m-%dT%H:%M:%S", gmtime(seconds))

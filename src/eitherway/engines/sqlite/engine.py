@@ -82,6 +82,15 @@ class SqliteEngine(Engine):
         self._directory = None if path is None else Path(f"{path}-wake")
         self._clock = clock or SystemClock()
         self._at_step = at_step
+        self._capabilities = Capabilities(
+            durability="memory" if path is None else "fsync",
+            payload_bytes_max=256 * 1024,
+            item_bytes_max=400_000,
+            writes_per_commit_max=100,
+            commit_bytes_max=4 * 1024 * 1024,
+            delay_seconds_max=10 * _YEAR_SECONDS,
+            shared=path is not None,
+        )
         self._changing = asyncio.Lock()  # held while it opens or closes
         self._writer: Writer | None = None
         self._reader: Reader | None = None
@@ -98,15 +107,7 @@ class SqliteEngine(Engine):
     @property
     def capabilities(self) -> Capabilities:
         """SQLite's limits, or rather those that every engine can hold."""
-        return Capabilities(
-            durability="memory" if self._path is None else "fsync",
-            payload_bytes_max=256 * 1024,
-            item_bytes_max=400_000,
-            writes_per_commit_max=100,
-            commit_bytes_max=4 * 1024 * 1024,
-            delay_seconds_max=10 * _YEAR_SECONDS,
-            shared=self._path is not None,
-        )
+        return self._capabilities
 
     async def open(self) -> None:
         """Open the file, made and brought up to date as needed."""
