@@ -86,8 +86,7 @@ class Routes:
                 return plain["GET"]
             if (endpoint := self._match("GET", path, request)) is not None:
                 return endpoint
-        if served := {**plain, **self._methods(path)}:
-            raise _not_allowed(method, served)
+        self._refuse_method(method, path, request)
         if (mounted := self._mounted(root, path)) is not None:
             return mounted
         raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
@@ -103,13 +102,15 @@ class Routes:
                 return pattern.endpoints[method]
         return None
 
-    def _methods(self, path: str) -> dict[str, Endpoint]:
-        """What patterns serve the path, by any method."""
-        found: dict[str, Endpoint] = {}
-        for pattern in self._patterns.values():
-            if pattern.regex.match(path):
-                found.update(pattern.endpoints)
-        return found
+    def _refuse_method(self, method: str, path: str, request: Request) -> None:
+        """Raise where the path is served, by other methods."""
+        matching = [p for p in self._patterns.values() if p.regex.match(path)]
+        served = dict(self._plain.get(path, _NONE))
+        for pattern in matching:
+            served.update(pattern.endpoints)
+        if served:
+            request.route = path if path in self._plain else matching[0].path
+            raise _not_allowed(method, served)
 
     def _mounted(self, root: str, path: str) -> Endpoint | None:
         """The mounted app with the longest prefix of the path, told where it is (`root_path`)."""
