@@ -126,6 +126,26 @@ async def test_a_killed_workers_job_runs_again_within_its_lease(tmp_path):
     assert document["attempt"] == 1  # it did not die alone: not counted
 
 
+async def test_a_long_suspect_does_not_hold_up_the_next(tmp_path):
+    """Each runs alone, in a process of its own, beside the other's."""
+    go = tmp_path / "go"
+    with Service(tmp_path, "run") as service:
+        await service.ready()
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            posted = [await client.post("/slow", json={"key": k, "note": str(go)}) for k in "ab"]
+            ids = [response.json()["id"] for response in posted]
+            for job_id in ids:
+                await running(client, job_id)
+            os.kill(service.children()["worker"], signal.SIGKILL)
+            for job_id in ids:
+                await running(client, job_id, attempt=2)
+            go.touch()
+            documents = [await until_done(client, job_id) for job_id in ids]
+
+    assert {document["status"] for document in documents} == {"succeeded"}
+    assert len({document["result"] for document in documents}) == 2
+
+
 async def test_a_drained_workers_job_runs_again_at_once(tmp_path):
     """SIGTERM gives back what does not finish in time, uncounted, long before the lease is over."""
     go = tmp_path / "go"
@@ -193,12 +213,12 @@ def alive(pid):
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-async def running(client, job_id):
-    """Return once the job's handler has said that it runs."""
+async def running(client, job_id, attempt=1):
+    """Return once the job's handler has said that it runs, for the given time."""
     while True:
         response = await client.get(f"/jobs/{job_id}")
         document = response.json()
-        if document["progress"]:
+        if document["progress"] and len(document["attempts"]) == attempt:
             return
         await client.get(
             f"/jobs/{job_id}",
