@@ -16,6 +16,7 @@ logger = logging.getLogger("eitherway")
 _CHILDREN_MAX = 4
 _START_SECONDS = 2.0
 _GRACE_SECONDS = 5.0
+_PAUSE_SECONDS = 0.5
 
 
 class QuarantineProcess:
@@ -42,6 +43,8 @@ class QuarantineProcess:
         ended.add_done_callback(lambda _: self._ended(child))
         # by then it has taken its suspect, and whoever waits still is another
         await asyncio.wait({ended}, timeout=_START_SECONDS)
+        if ended.done() and ended.result():
+            await asyncio.sleep(_PAUSE_SECONDS)  # it may fail again at once, and again
         if len(self._children) >= _CHILDREN_MAX:
             await asyncio.wait(self._children.values(), return_when=asyncio.FIRST_COMPLETED)
 

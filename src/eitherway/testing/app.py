@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from ..app import App
@@ -97,8 +98,8 @@ class TestApp:
         operation = runtime.operations.of(handler)
         message = message_of(operation, args, kwargs)
         arguments = operation.binding.decode_message(message.payload, message.params)
-        ended = await DirectCall(runtime, operation, arguments, headers={}).run()
-        self._raise_crash()
+        with self._dying():
+            ended = await DirectCall(runtime, operation, arguments, headers={}).run()
         if ended.answer is None:
             problem = ended.problem.document() if ended.problem else {}
             raise JobFailedError(problem, ended.outcome.value)
@@ -126,7 +127,8 @@ class TestApp:
 
     async def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
         """Store a job; it waits for `drain`. As `App.enqueue`."""
-        return await self.app.enqueue(handler, *args, **kwargs)
+        with self._dying():
+            return await self.app.enqueue(handler, *args, **kwargs)
 
     async def request(
         self,
@@ -138,7 +140,8 @@ class TestApp:
         headers: Mapping[str, str] | None = None,
     ) -> http.Response:
         """Send an HTTP request through the app's gateway."""
-        return await http.request(self.app, method, url, json=json, body=body, headers=headers)
+        with self._dying():
+            return await http.request(self.app, method, url, json=json, body=body, headers=headers)
 
     # -- time and the worker ---------------------------------------------------------------------
 
@@ -179,6 +182,16 @@ class TestApp:
             self._crash_at = None
             self._crashed = True
             raise Crash(step)
+
+    @contextmanager
+    def _dying(self) -> Iterator[None]:
+        """A death here is told to the caller, and is over with that."""
+        try:
+            yield
+        except Crash:
+            self._crashed = False
+            self._start_worker()
+            raise
 
     def _raise_crash(self) -> None:
         """After a death: a new worker, which knows nothing of what the old one held."""
