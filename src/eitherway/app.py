@@ -43,6 +43,7 @@ class Policies(TypedDict, total=False):
     lease_seconds: float
     status: int
     version: int
+    group: Callable[..., Any]
 
 
 class Router:

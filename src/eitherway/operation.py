@@ -9,6 +9,7 @@ from typing import Any
 
 from .codec import Binding
 from .errors import ConfigurationError
+from .keys import Keys
 from .policy import Delivery, Limit, Retry
 
 _BODILESS = frozenset({"GET", "HEAD"})
@@ -31,13 +32,18 @@ class Operation:
     lease_seconds: float = 15.0
     status: int = 200  # of a success
     version: int = 1
+    group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
     binding: Binding = field(init=False)
+    keys: Keys = field(init=False)
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:
         binding = Binding(self.handler, self.path, takes_body=self.method not in _BODILESS)
         object.__setattr__(self, "binding", binding)
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.handler))
+        for number, limit in enumerate(self.limits, 1):
+            limit.given_to(f"({self.name})" if number == 1 else f"({self.name} {number})")
+        object.__setattr__(self, "keys", Keys(self.name, binding, self.limits, self.group))
         self._check()
 
     def _check(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from .errors import ConfigurationError
 
@@ -49,18 +51,72 @@ class Retry:
 class Limit:
     """What the thing behind the handlers can take: attempts at once, starts per second.
 
-    Every operation that names the same `Limit` shares it, over both deliveries. `per_second`
-    allows a burst of 5 % of a second's worth, at least 1. Without a name the object counts.
+    Every operation that names the same `Limit` shares it, over both deliveries and all processes.
+    `per_second` allows a burst of 5 % of a second's worth, at least 1. With `key`, called with the
+    handler's arguments, each key has the limit by itself. `adaptive` learns a pace below these
+    numbers from what the database says. `direct_share`, from 0 to 1, is kept for direct calls.
+    Without a name the object counts.
     """
 
     name: str | None = None
     in_flight: int | None = None
     per_second: float | None = None
+    key: Callable[..., Any] | None = None
+    adaptive: bool = False
+    direct_share: float | None = None
+    _owner: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.in_flight is None and self.per_second is None:
-            raise ConfigurationError("a Limit needs in_flight= or per_second=")
+        if self.in_flight is None and self.per_second is None and not self.adaptive:
+            raise ConfigurationError("a Limit needs in_flight=, per_second= or adaptive=True")
         if self.in_flight is not None and self.in_flight < 1:
             raise ConfigurationError("Limit(in_flight=...) is 1 or more")
-        if self.per_second is not None and self.per_second <= 0:
+        if self.per_second is not None and not 0 < self.per_second < math.inf:
             raise ConfigurationError("Limit(per_second=...) is above 0")
+        if self.name is not None and not re.fullmatch(r"[\w.:+-]{1,100}", self.name):
+            raise ConfigurationError(
+                f"Limit({self.name!r}): a name of letters, digits, '-', '_', '.' and ':'"
+            )
+        if self.key is not None and not callable(self.key):
+            raise ConfigurationError(
+                "Limit(key=...) is a function, such as lambda order: order.customer_id"
+            )
+        if self.key is not None and self.adaptive:
+            raise ConfigurationError("a Limit learns one pace, not one a key: leave key= out")
+        self._check_share()
+
+    def _check_share(self) -> None:
+        if self.direct_share is None:
+            return
+        if not 0 < self.direct_share < 1:
+            raise ConfigurationError("Limit(direct_share=...) is a part: above 0, below 1")
+        if self.in_flight is not None and self.reserved in (0, self.in_flight):
+            raise ConfigurationError(
+                f"Limit(direct_share={self.direct_share:g}) of in_flight={self.in_flight} leaves "
+                "one of the deliveries nothing: give a larger in_flight"
+            )
+
+    @property
+    def label(self) -> str:
+        """What it counts under: its name, or that of the operation it was first given to."""
+        return self.name or self._owner
+
+    def given_to(self, owner: str) -> None:
+        """Note whose it is; the first one counts."""
+        if not self._owner:
+            object.__setattr__(self, "_owner", owner)
+
+    @property
+    def reserved(self) -> int:
+        """How many of the attempts at once are kept for direct calls."""
+        return round((self.in_flight or 0) * (self.direct_share or 0.0))
+
+    @property
+    def burst(self) -> float:
+        """How many starts may be saved up."""
+        return burst_of(self.per_second)
+
+
+def burst_of(per_second: float | None) -> float:
+    """How many starts a rate may save up: 5 % of a second's worth, at least 1."""
+    return max(1.0, (per_second or 0.0) * 0.05)

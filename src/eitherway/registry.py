@@ -8,6 +8,7 @@ from typing import Any
 from .codec import encode_mapping
 from .engine.values import Message, NewJob
 from .errors import ConfigurationError, InvalidInputError
+from .keys import NOTHING, Counted
 from .operation import Operation
 
 
@@ -62,13 +63,22 @@ def new_job(
     job_id: str,
     now: float,
     payload_bytes_max: int,
+    counted: Counted | None = None,
 ) -> NewJob:
-    """The job that a validated message makes, due at once. `InvalidInputError` when too large."""
+    """The job that a validated message makes, due at once. `InvalidInputError` when too large.
+
+    What it is `counted` under is computed of the message, unless it is at hand.
+    """
     size = len(message.payload) + len(message.params) + len(message.headers)
     if size > payload_bytes_max:
         raise InvalidInputError(
             f"the payload has {size} bytes, the engine takes {payload_bytes_max}"
         )
+    if counted is None and operation.keys:
+        counted = operation.keys.of(
+            operation.binding.decode_message(message.payload, message.params)
+        )
+    counted = counted or NOTHING
     return NewJob(
         id=job_id,
         operation=operation.name,
@@ -78,6 +88,8 @@ def new_job(
         due=now,
         deadline=now + operation.deadline_seconds,
         attempts_max=operation.retry.attempts,
+        keys=counted.keys,
+        lane=counted.lane,
     )
 
 

@@ -9,6 +9,7 @@ from ..context import Context
 from ..engine.values import Settled, Settlement, SettleStatus, Work
 from ..execute import Ended
 from ..job import Attempt, Outcome
+from ..keys import NOTHING, Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..table import UnitOfWork
@@ -26,18 +27,21 @@ class DirectCall:
         operation: Operation,
         arguments: Mapping[str, Any],
         headers: Mapping[str, str],
+        counted: Counted = NOTHING,
     ) -> None:
         self._runtime = runtime
         self._operation = operation
         self._arguments = arguments
         self._headers = headers
+        self._keys = counted.keys
         self._context: Context | None = None  # of the latest run
         self.job_id = runtime.new_id()  # every call has an id before its handler starts
 
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
         limiter, operation = self._runtime.limiter, self._operation
-        if not limiter.acquire(operation):
+        taken = await limiter.acquire(operation, self._keys)
+        if taken is None:
             return self._refused()
         try:
             return await self._runtime.runner.run(
@@ -49,11 +53,12 @@ class DirectCall:
                 first_number=1,
             )
         finally:
-            limiter.release_after(operation, self._context.thread if self._context else None)
+            limiter.release(taken, self._context.thread if self._context else None)
 
     def _refused(self) -> Ended:
         name = self._operation.name
-        after = self._runtime.limiter.retry_after_seconds(self._operation) or _RETRY_AFTER_SECONDS
+        wait = self._runtime.limiter.retry_after_seconds(self._operation, self._keys)
+        after = max(wait, _RETRY_AFTER_SECONDS)
         detail = f"{name} is at its limit; nothing was stored, send the request again"
         problem = Problem.of("overloaded", detail, retry_after_seconds=after)
         return Ended(outcome=Outcome.THROTTLED, problem=problem)

@@ -1,107 +1,173 @@
-"""Limits at work: how many attempts may start now. One `Limiter` a process, both doors alike."""
+"""Limits at work: what the queue's claims have to hold to, and what direct calls may start.
+
+Jobs count in the store, by their leases: the claim holds the limits. Direct calls count in this
+process, against the share of each limit that it holds.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..clock import Clock
+from ..engine.contract import Engine
+from ..engine.limits import LimitRule
 from ..errors import ConfigurationError
 from ..operation import Operation
-from ..policy import Limit
+from ..policy import Limit, burst_of
+from .shares import Shares
+from .stock import Stock
 
-_BURST_SECONDS = 0.05
+Taken = Sequence[Stock]
+"""What a call counts in until it ends."""
 
 
-class _Gauge:
-    """One `Limit`: what of it is taken, and a token bucket for its rate."""
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """A limit as claims hold to it; and the starts that are kept for calls, where some are."""
 
-    def __init__(self, limit: Limit, now: float) -> None:
-        self.limit = limit
-        self._taken = 0
-        self._burst = _burst(limit)
-        self._tokens = self._burst
-        self._filled = now
+    common: LimitRule
+    kept: LimitRule | None = None
 
-    def check_same(self, other: Limit) -> None:
-        """Raise `ConfigurationError` where a limit of the same name says something else."""
-        if (other.in_flight, other.per_second) != (self.limit.in_flight, self.limit.per_second):
-            raise ConfigurationError(
-                f"two limits are called {other.name!r} and differ: make one Limit and share it"
+    @classmethod
+    def of(cls, limit: Limit, pace: float | None) -> _Rules:
+        """By the limit's own numbers, or the pace that was learnt if that is lower."""
+        rates = [rate for rate in (limit.per_second, pace) if rate is not None]
+        rate = min(rates) if rates else None
+        kept = None
+        if rate is not None and limit.direct_share:
+            kept_rate = rate * limit.direct_share
+            kept = LimitRule(
+                name=f"{limit.label}/direct",
+                per_second=kept_rate,
+                burst=burst_of(kept_rate),
+                keyed=limit.key is not None,
             )
-
-    def room(self, now: float) -> int:
-        """Attempts that may start now."""
-        room = 2**31 if self.limit.in_flight is None else self.limit.in_flight - self._taken
-        if self.limit.per_second is not None:
-            gained = max(0.0, now - self._filled) * self.limit.per_second
-            self._tokens = min(self._burst, self._tokens + gained)
-            self._filled = now
-            # the clock's rounding must not cost a whole token
-            room = min(room, math.floor(self._tokens + 1e-3))
-        return max(0, room)
-
-    def adjust(self, limit: Limit, now: float) -> None:
-        """Hold another limit from now on; what is taken stays taken."""
-        self.room(now)  # what was gained so far was gained at the old rate
-        self.limit, self._burst, self._filled = limit, _burst(limit), now
-        self._tokens = min(self._burst, self._tokens)
-
-    def seconds_to_token(self) -> float | None:
-        """Until the rate allows a start; None when it is not what holds back."""
-        if self.limit.per_second is None or self._tokens >= 1:
-            return None
-        return (1 - self._tokens) / self.limit.per_second
-
-    def take(self, count: int) -> None:
-        self._taken += count
-        self._tokens -= count
-
-    def give_back(self, count: int, *, unused: bool) -> None:
-        self._taken -= count
-        if unused:
-            self._tokens += count
-
-
-def _burst(limit: Limit) -> float:
-    return max(1.0, (limit.per_second or 0.0) * _BURST_SECONDS)
+            rate -= kept_rate
+        common = LimitRule(
+            name=limit.label,
+            in_flight=limit.in_flight,
+            reserved=limit.reserved,
+            per_second=rate,
+            burst=burst_of(rate),
+            keyed=limit.key is not None,
+        )
+        return cls(common, kept)
 
 
 class Limiter:
-    """Grants starts to operations, over all the limits each of them names."""
+    """The limits of every operation. For one event loop."""
 
-    def __init__(self, operations: Sequence[Operation], clock: Clock) -> None:
+    def __init__(self, operations: Sequence[Operation], engine: Engine, clock: Clock) -> None:
         self._clock = clock
-        self._freed: asyncio.Future[None] | None = None
-        gauges: dict[object, _Gauge] = {}
-        self._by_key = gauges
-        self._gauges: dict[str, list[_Gauge]] = {}
+        self._shares = Shares(engine, clock)
+        self._changed: asyncio.Future[None] | None = None
+        self._limits: dict[str, Limit] = {}
+        self._paces: dict[str, float] = {}
+        self._labels: dict[str, list[str]] = {}
         for operation in operations:
-            keys = {limit.name or id(limit): limit for limit in operation.limits}
-            for key, limit in keys.items():
-                gauge = gauges.setdefault(key, _Gauge(limit, clock.now()))
-                gauge.check_same(limit)
-            self._gauges[operation.name] = [gauges[key] for key in keys]
+            for limit in operation.limits:
+                _check_same(self._limits.setdefault(limit.label, limit), limit)
+            labels = dict.fromkeys(limit.label for limit in operation.limits)
+            self._labels[operation.name] = list(labels)
+        self._rules: dict[str, list[_Rules]] = {}
+        self._claims: dict[str, list[LimitRule]] = {}
+        self._renew()
 
-    def acquire(self, operation: Operation, count: int = 1) -> int:
-        """Take up to `count` starts; how many were granted."""
+    @property
+    def adaptive(self) -> list[Limit]:
+        """The limits whose pace is learnt, as they are now."""
+        return [limit for limit in self._limits.values() if limit.adaptive]
+
+    def labels(self, operation: Operation) -> Sequence[str]:
+        """What the limits of an operation count under."""
+        return self._labels[operation.name]
+
+    def rules(self, operation: Operation) -> Sequence[LimitRule]:
+        """What a claim of the operation's jobs has to hold to now."""
+        return self._claims[operation.name]
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    async def acquire(self, operation: Operation, keys: Mapping[str, str]) -> Taken | None:
+        """Start a call, on what is here or after asking the store once; None without room.
+
+        What is given belongs to `release`. Engine errors pass.
+        """
+        short = self._short(operation, keys, newcomer=True)
+        if not short:
+            return self._take(operation, keys)
         now = self._clock.now()
-        gauges = self._gauges[operation.name]
-        granted = min((gauge.room(now) for gauge in gauges), default=count)
-        granted = min(granted, count)
-        if granted:
-            for gauge in gauges:
-                gauge.take(granted)
-        return granted
+        if any(stock.closed_until > now for stock in short):
+            return None
+        await self._shares.ask(short)
+        if self._short(operation, keys, newcomer=False):
+            return None
+        return self._take(operation, keys)
 
-    def release(self, operation: Operation, count: int = 1, *, unused: bool = False) -> None:
-        """Give starts back: of attempts that ended, or `unused` ones."""
-        for gauge in self._gauges[operation.name]:
-            gauge.give_back(count, unused=unused)
-        self._wake()
+    def release(self, taken: Taken, thread: asyncio.Future[Any] | None = None) -> None:
+        """A call has ended; if a plain handler outlives it, once its thread has returned."""
+        if thread is None or thread.done():
+            for stock in taken:
+                stock.give_back()
+        else:
+            thread.add_done_callback(lambda _: self.release(taken))
+
+    async def keep(
+        self, operation: Operation, keys: Mapping[str, str], thread: asyncio.Future[Any]
+    ) -> None:
+        """Count a plain handler that outlives its job's attempt until its thread has returned."""
+        taken = [common for common, _ in self._stocks(operation, keys)]
+        for stock in taken:
+            stock.take_slot(self._clock.now())
+        self.release(taken, thread)
+        await self._shares.keep(taken)
+
+    def retry_after_seconds(self, operation: Operation, keys: Mapping[str, str]) -> float:
+        """When to send a refused call again."""
+        now = self._clock.now()
+        stocks = [common for common, _ in self._stocks(operation, keys)]
+        return max((stock.closed_until - now for stock in stocks), default=0.0)
+
+    async def return_idle(self) -> None:
+        """Give back all that no call uses now."""
+        await self._shares.return_idle()
+
+    async def close(self) -> None:
+        """Give everything back. Idempotent."""
+        await self._shares.close()
+
+    def _short(
+        self, operation: Operation, keys: Mapping[str, str], *, newcomer: bool
+    ) -> list[Stock]:
+        """The stocks that lack what a call needs; a newcomer is behind those who wait already."""
+        now = self._clock.now()
+        stocks = self._stocks(operation, keys)
+        return [one for pair in stocks for one in _short(*pair, now, newcomer=newcomer)]
+
+    def _take(self, operation: Operation, keys: Mapping[str, str]) -> Taken:
+        now = self._clock.now()
+        taken = []
+        for common, kept in self._stocks(operation, keys):
+            common.take_slot(now)
+            starts = kept if kept is not None and kept.has_start(now) else common
+            starts.take_start()
+            taken.append(common)
+        return taken
+
+    def _stocks(
+        self, operation: Operation, keys: Mapping[str, str]
+    ) -> list[tuple[Stock, Stock | None]]:
+        found = []
+        for rules in self._rules[operation.name]:
+            key = keys.get(rules.common.name, "") if rules.common.keyed else ""
+            kept = None if rules.kept is None else self._shares.stock(rules.kept, key)
+            found.append((self._shares.stock(rules.common, key), kept))
+        return found
+
+    # -- changing --------------------------------------------------------------------------------
 
     def adjust(
         self, name: str, *, in_flight: int | None = None, per_second: float | None = None
@@ -111,44 +177,53 @@ class Limiter:
         In this process alone. `LookupError` when no operation names it, `ConfigurationError` for
         numbers that a `Limit` refuses.
         """
-        gauge = self._by_key.get(name)
-        if gauge is None:
+        limit = self._limits.get(name)
+        if limit is None:
             raise LookupError(f"no limit is named {name!r}")
         limit = replace(
-            gauge.limit,
-            in_flight=gauge.limit.in_flight if in_flight is None else in_flight,
-            per_second=gauge.limit.per_second if per_second is None else per_second,
+            limit,
+            in_flight=limit.in_flight if in_flight is None else in_flight,
+            per_second=limit.per_second if per_second is None else per_second,
         )
-        gauge.adjust(limit, self._clock.now())
-        self._wake()
+        self._limits[name] = limit
+        self._renew()
         return limit
 
-    def _wake(self) -> None:
-        if self._freed is not None and not self._freed.done():
-            self._freed.set_result(None)
+    def learn(self, label: str, per_second: float) -> None:
+        """Hold to a pace that was learnt."""
+        if self._paces.get(label) != per_second:
+            self._paces[label] = per_second
+            self._renew()
 
-    def release_after(self, operation: Operation, thread: asyncio.Future[Any] | None) -> None:
-        """Give a start back, once a plain handler that outlives its attempt has returned."""
-        if thread is None or thread.done():
-            self.release(operation)
-        else:
-            thread.add_done_callback(lambda _: self.release(operation))
+    def changed(self) -> asyncio.Future[None]:
+        """Done at the next change of any limit."""
+        if self._changed is None or self._changed.done():
+            self._changed = asyncio.get_running_loop().create_future()
+        return self._changed
 
-    def room(self, operation: Operation, now: float) -> int:
-        """How many starts would be granted at `now`.
+    def _renew(self) -> None:
+        rules = {
+            label: _Rules.of(limit, self._paces.get(label)) for label, limit in self._limits.items()
+        }
+        for operation, labels in self._labels.items():
+            self._rules[operation] = [rules[label] for label in labels]
+            self._claims[operation] = [rules[label].common for label in labels]
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
 
-        One `now` for all that is looked at together: a rate that gains a start between two looks
-        at it would count as closed by the first, and as nothing to wait for by the second.
-        """
-        return min((gauge.room(now) for gauge in self._gauges[operation.name]), default=2**31)
 
-    def retry_after_seconds(self, operation: Operation) -> float | None:
-        """Until a rate allows the operation to start; None when only an ending attempt helps."""
-        waits = [gauge.seconds_to_token() for gauge in self._gauges[operation.name]]
-        return max((wait for wait in waits if wait is not None), default=None)
+def _short(common: Stock, kept: Stock | None, now: float, *, newcomer: bool) -> list[Stock]:
+    """Which of a limit's stocks lack what a call needs."""
+    both = [common] if kept is None else [common, kept]
+    if not any(stock.has_start(now, stock.waiting if newcomer else 0) for stock in both):
+        return both
+    return [] if common.has_slot(now, common.waiting if newcomer else 0) else [common]
 
-    def freed(self) -> asyncio.Future[None]:
-        """Done at the next release. Take it before looking for room."""
-        if self._freed is None or self._freed.done():
-            self._freed = asyncio.get_running_loop().create_future()
-        return self._freed
+
+def _check_same(first: Limit, other: Limit) -> None:
+    numbers = ("in_flight", "per_second", "adaptive", "direct_share")
+    same = all(getattr(first, name) == getattr(other, name) for name in numbers)
+    if not same or (first.key is None) != (other.key is None):
+        raise ConfigurationError(
+            f"two limits are called {other.name!r} and differ: make one Limit and share it"
+        )

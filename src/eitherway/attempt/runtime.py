@@ -50,7 +50,7 @@ class Runtime:
         self.clock = clock
         self.randomness = randomness
         self.settings = settings
-        self.limiter = Limiter(list(operations), clock)
+        self.limiter = Limiter(list(operations), engine, clock)
         self.executor = Executor(
             clock, middleware, _threads(operations), engine.capabilities.payload_bytes_max
         )
@@ -91,6 +91,7 @@ class Runtime:
     async def close(self) -> None:
         """Let go of everything."""
         await self.hub.close()
+        await self.limiter.close()
         self.executor.close()
         await self.engine.close()
 

@@ -23,6 +23,7 @@ from ..clock import Clock
 from ..ids import Randomness
 from ..job import JobRecord
 from .capabilities import Capabilities
+from .limits import Lesson, LimitUse, Share, ShareWish
 from .values import (
     Delivery,
     Demand,
@@ -98,6 +99,11 @@ class Engine(ABC):
         `attempts`, before this returns. Jobs past their deadline or their attempts are not handed
         out. Roughly first due, first out. A call that is cancelled may leave jobs leased: they
         lapse.
+
+        Each job handed out counts against every limit of its demand, one that is keyed under the
+        job's own key, until its attempt is settled; its start is drawn from the rate. No more are
+        handed out than that allows, over all processes and with the shares that they hold. A job
+        whose key has no room holds up no other.
         """
 
     @abstractmethod
@@ -122,6 +128,23 @@ class Engine(ABC):
         next one learns the same `lost_alone`. A store of two parts repairs here what a crash left
         between them.
         """
+
+    @abstractmethod
+    async def share(self, wishes: Sequence[ShareWish]) -> Sequence[Share]:
+        """Hold slots of limits in this process, and draw starts, for calls without a record.
+
+        Replaces what it held. Never more than the limit allows beside what runs and what others
+        hold, but for those `in_use`. A share lapses after its `lease_seconds`, or when the engine
+        knows its process to be dead; `slots=0` gives it back.
+        """
+
+    @abstractmethod
+    async def limits(self, names: Sequence[str] | None = None) -> Sequence[LimitUse]:
+        """What is in use of these limits, or of all that were ever used. A second old at most."""
+
+    @abstractmethod
+    async def learn(self, lessons: Sequence[Lesson]) -> Sequence[bool]:
+        """Store what was learnt of limits, and read none of it. False where one has moved."""
 
     @abstractmethod
     async def purge(self, count: int) -> int:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from ..job import Attempt, FailureKind, JobRecord, JobState
 from ..problem import Answer
+from .limits import LimitRule
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,6 +19,19 @@ class Message:
     payload: bytes = b""  # the body, JSON
     params: bytes = b""  # path and query parameters, a JSON object; empty for none
     headers: bytes = b""  # a JSON object; empty for none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """Where a job queues up, in the order of accepts: at most `width` of a lane are let out.
+
+    A job that was let out makes room for the next one once it has `started`, once an attempt of it
+    ended (`attempted`), or once the job itself did (`ended`): then the lane keeps its order.
+    """
+
+    name: str
+    width: int
+    until: Literal["started", "attempted", "ended"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,11 +46,13 @@ class NewJob:
     due: float
     deadline: float
     attempts_max: int
+    keys: Mapping[str, str] = field(default_factory=dict)  # of the keyed limits, by their name
+    lane: Lane | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
-    """How many jobs of an operation a worker has room for.
+    """How many jobs of an operation a worker has room for, and the limits they have to hold to.
 
     Jobs accepted under a version above `version_max` are left alone. With `alone`, only suspects
     are handed out; without it, none are.
@@ -47,6 +63,7 @@ class Demand:
     count: int
     lease_seconds: float
     alone: bool = False
+    limits: Sequence[LimitRule] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +82,7 @@ class Delivery:
     lease: Lease
     job: JobRecord
     message: Message
+    keys: Mapping[str, str] = field(default_factory=dict)  # as in `NewJob`
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

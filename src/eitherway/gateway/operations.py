@@ -8,6 +8,7 @@ from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
 from ..engine.values import Message
 from ..errors import InvalidInputError, MalformedInputError
+from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
@@ -58,6 +59,7 @@ class OperationDoor:
         )
         try:
             arguments = self._operation.binding.decode(body, params)
+            counted = self._operation.keys.of(arguments)
         except MalformedInputError as error:
             raise RefusedError(Problem.of("malformed-input", str(error))) from None
         except InvalidInputError as error:
@@ -66,9 +68,10 @@ class OperationDoor:
         wants_headers = self._operation.binding.context_name is not None
         headers = handler_headers(scope) if wants_headers else _trace(scope)
         if self._operation.delivery == "queued":
-            await self._accept(request, body, params, headers)
+            await self._accept(request, body, params, headers, counted)
         else:
-            await self._call(request, arguments, headers)
+            call = DirectCall(self._runtime, self._operation, arguments, headers, counted)
+            await self._call(request, call)
 
     async def _body(self, request: Request) -> bytes:
         if self._operation.binding.body is None:
@@ -90,10 +93,7 @@ class OperationDoor:
     async def _read(self, request: Request) -> bytes:
         return await read_body(request.scope, request.receive, self._body_bytes_max)
 
-    async def _call(
-        self, request: Request, arguments: dict[str, object], headers: dict[str, str]
-    ) -> None:
-        call = DirectCall(self._runtime, self._operation, arguments, headers)
+    async def _call(self, request: Request, call: DirectCall) -> None:
         request.job_id = call.job_id
         ended = await call.run()
         if ended.answer is not None:
@@ -104,7 +104,12 @@ class OperationDoor:
             await respond_problem(request.send, ended.problem, head=request.head)
 
     async def _accept(
-        self, request: Request, body: bytes, params: Params, headers: dict[str, str]
+        self,
+        request: Request,
+        body: bytes,
+        params: Params,
+        headers: dict[str, str],
+        counted: Counted,
     ) -> None:
         runtime = self._runtime
         message = Message(
@@ -118,6 +123,7 @@ class OperationDoor:
                 job_id=runtime.new_id(),
                 now=runtime.clock.now(),
                 payload_bytes_max=limit,
+                counted=counted,
             )
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None

@@ -99,7 +99,8 @@ class TestApp:
         message = message_of(operation, args, kwargs)
         arguments = operation.binding.decode_message(message.payload, message.params)
         with self._dying():
-            ended = await DirectCall(runtime, operation, arguments, headers={}).run()
+            counted = operation.keys.of(arguments)
+            ended = await DirectCall(runtime, operation, arguments, {}, counted).run()
         if ended.answer is None:
             problem = ended.problem.document() if ended.problem else {}
             raise JobFailedError(problem, ended.outcome.value)
@@ -151,6 +152,7 @@ class TestApp:
         Jobs that wait for their time, or for a rate, stay: `advance`, then drain again.
         """
         total = 0
+        await self.runtime.limiter.return_idle()
         while True:
             await self._reaper.reap()
             started = await self._consumer.receive_once(0)

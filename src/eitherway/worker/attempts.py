@@ -81,6 +81,9 @@ class QueuedAttempt:
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
         now = self._runtime.clock.now()
         finish = self._runtime.judge.finish(self._delivery, self._operation, ended, now, conflicts)
+        thread = self._held.context.thread if self._held.context else None
+        if thread is not None and not thread.done():  # it goes on past its time
+            await self._runtime.limiter.keep(self._operation, self._delivery.keys, thread)
         return await self._settle(work, finish)
 
     async def _settle(self, work: Work, finish: Finish) -> Settled:

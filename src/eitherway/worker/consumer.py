@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,11 @@ from .leases import Held, LeaseKeeper
 logger = logging.getLogger("eitherway.worker")
 
 _RECEIVE_MAX = 100
+_HELD_MAX = 1000
+_COUNT_SECONDS = 1.0
 _IDLE_SECONDS = 20.0
 _ENGINE_PAUSE_SECONDS = 1.0
+_VAIN_SECONDS_MAX = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class _VainHint:
     until: float = 0.0
 
     def again(self, now: float) -> _VainHint:
-        pause = min(self.pause_seconds * 2, _ENGINE_PAUSE_SECONDS)
+        pause = min(self.pause_seconds * 2, _VAIN_SECONDS_MAX)
         return _VainHint(pause, now + pause)
 
 
@@ -48,6 +52,8 @@ class Consumer:
         self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
         self._stopping = asyncio.Event()
+        self._workers = 1
+        self._counted_at = -math.inf
 
     def stop(self) -> None:
         """Take nothing more; `run` returns once what was just received has been started."""
@@ -65,40 +71,32 @@ class Consumer:
 
     async def receive_once(self, wait_seconds: float) -> int:
         """Wait for jobs that there is room for, start them, and say how many."""
-        freed = self._runtime.limiter.freed()  # taken before looking, so that none is missed
         now = self._runtime.clock.now()
+        freed = self._leases.freed()  # taken before looking, so that none is missed
+        changed = self._runtime.limiter.changed()
         open_for = [operation for operation in self._operations if self._has_room(operation, now)]
-        pause = self._pause_seconds(open_for, wait_seconds, now)
+        pause = self._pause_seconds(wait_seconds, now)
         if not open_for:
             await self._interruptible(self._runtime.clock.wait(freed, pause))
             return 0
-        demands = [demand(operation, 1, alone=self._alone) for operation in open_for]
-        ready = self._runtime.engine.ready(demands, pause)
-        names = await self._interruptible(ready, freed)
+        ready = self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
+        names = await self._interruptible(ready, changed)
         if not names:
             return 0
         # the first in line changes, so that operations that share a limit take turns
         self._operations.append(self._operations.pop(0))
-        return await self._receive([o for o in self._operations if o.name in names])
+        return await self._receive([one for one in self._operations if one.name in names])
 
     def _has_room(self, operation: Operation, now: float) -> bool:
+        """Whether this process has: what the limits leave is the engine's to say."""
         if operation.name in self._vain and self._vain[operation.name].until > now:
             return False
-        if self._alone and len(self._leases):
-            return False
-        return self._runtime.limiter.room(operation, now) > 0
+        return len(self._leases) < (1 if self._alone else _HELD_MAX)
 
-    def _pause_seconds(
-        self, open_for: Sequence[Operation], wait_seconds: float, now: float
-    ) -> float:
-        """How long to wait at most: a rate may give room to a closed operation before."""
-        waits = [wait_seconds]
-        for operation in self._operations:
-            if operation not in open_for:
-                waits.append(self._runtime.limiter.retry_after_seconds(operation) or wait_seconds)
-                if operation.name in self._vain:
-                    waits.append(self._vain[operation.name].until - now)
-        return max(0.0, min(waits))
+    def _pause_seconds(self, wait_seconds: float, now: float) -> float:
+        """How long to wait at most: until the next operation is worth another look."""
+        waits = [vain.until - now for vain in self._vain.values() if vain.until > now]
+        return max(0.0, min([wait_seconds, *waits]))
 
     async def _interruptible(
         self, wish: Coroutine[Any, Any, Any], *others: asyncio.Future[Any]
@@ -119,31 +117,39 @@ class Consumer:
                     await pending
 
     async def _receive(self, operations: Sequence[Operation]) -> int:
-        granted: dict[str, int] = {}
+        if self._alone:
+            operations = operations[:1]
+        workers = await self._count_workers()
+        room = _HELD_MAX - len(self._leases)
+        demands = []
         for operation in operations:
-            count = 1 if self._alone else _RECEIVE_MAX
-            granted[operation.name] = self._runtime.limiter.acquire(operation, count)
-            if self._alone and granted[operation.name]:
-                break
-        demands = [
-            demand(operation, granted[operation.name], alone=self._alone)
-            for operation in operations
-            if granted.get(operation.name)
-        ]
-        deliveries: Sequence[Delivery] = ()
-        try:
-            if demands:
-                deliveries = await self._runtime.engine.receive(demands)
-        finally:
-            received = [delivery.job.operation for delivery in deliveries]
-            for operation in operations:
-                unused = granted.get(operation.name, 0) - received.count(operation.name)
-                if unused:
-                    self._runtime.limiter.release(operation, unused, unused=True)
-        self._note_vain_hints(demands, set(received))
+            count = min(room, self._count(operation, workers))
+            if count > 0:
+                demands.append(self._demand(operation, count))
+                room -= count
+        deliveries = await self._runtime.engine.receive(demands)
+        self._note_vain_hints(demands, {delivery.job.operation for delivery in deliveries})
         for delivery in deliveries:
             self._start(delivery)
         return len(deliveries)
+
+    def _count(self, operation: Operation, workers: int) -> int:
+        """How many jobs to ask for at once: not all that the limits leave, where others ask too."""
+        if self._alone:
+            return 1
+        rules = self._runtime.limiter.rules(operation)
+        most = min((rule.in_flight for rule in rules if rule.in_flight), default=_RECEIVE_MAX)
+        return min(_RECEIVE_MAX, most if workers < 2 else math.ceil(most / (2 * workers)))
+
+    async def _count_workers(self) -> int:
+        now = self._runtime.clock.now()
+        if now >= self._counted_at + _COUNT_SECONDS:
+            self._counted_at = now
+            self._workers = await self._runtime.engine.workers() or 1
+        return self._workers
+
+    def _demand(self, operation: Operation, count: int) -> Demand:
+        return demand(self._runtime, operation, count, alone=self._alone)
 
     def _note_vain_hints(self, demands: Sequence[Demand], received: set[str]) -> None:
         now = self._runtime.clock.now()
@@ -166,11 +172,9 @@ class Consumer:
         self._leases.drop(held)
         if not held.task.cancelled() and (error := held.task.exception()) is not None:
             logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
-        thread = held.context.thread if held.context else None
-        self._runtime.limiter.release_after(held.operation, thread)
 
 
-def demand(operation: Operation, count: int, *, alone: bool) -> Demand:
+def demand(runtime: Runtime, operation: Operation, count: int, *, alone: bool) -> Demand:
     """A wish for `count` jobs of an operation, as this process knows it."""
     return Demand(
         operation=operation.name,
@@ -178,4 +182,5 @@ def demand(operation: Operation, count: int, *, alone: bool) -> Demand:
         count=count,
         lease_seconds=operation.lease_seconds,
         alone=alone,
+        limits=runtime.limiter.rules(operation),
     )

@@ -33,6 +33,7 @@ class LeaseKeeper:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._held: dict[str, Held] = {}
+        self._freed: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._held)
@@ -49,6 +50,14 @@ class LeaseKeeper:
         """Its attempt has been settled."""
         if self._held.get(held.lease.job_id) is held:
             del self._held[held.lease.job_id]
+            if self._freed is not None and not self._freed.done():
+                self._freed.set_result(None)
+
+    def freed(self) -> asyncio.Future[None]:
+        """Done when the next one is dropped."""
+        if self._freed is None or self._freed.done():
+            self._freed = asyncio.get_running_loop().create_future()
+        return self._freed
 
     async def run(self) -> None:
         """Extend until cancelled."""

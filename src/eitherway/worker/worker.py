@@ -62,8 +62,9 @@ class Worker:
         await _end(self._others)
 
     async def _watch_suspects(self, quarantine: Quarantine) -> None:
-        suspects = [demand(operation, 1, alone=True) for operation in self._runtime.worked]
+        worked = self._runtime.worked
         while True:
+            suspects = [demand(self._runtime, each, 1, alone=True) for each in worked]
             try:
                 if await self._runtime.engine.ready(suspects, _IDLE_SECONDS):
                     await quarantine()

@@ -29,7 +29,9 @@ pytest.register_assert_rewrite(
             "cases_dead",
             "cases_events",
             "cases_fence",
+            "cases_lanes",
             "cases_lease",
+            "cases_limits",
             "cases_list",
             "cases_operate",
             "cases_ready",
@@ -50,7 +52,9 @@ from .cases_crash import CrashCases  # noqa: E402
 from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
+from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
+from .cases_limits import LimitCases, ShareCases  # noqa: E402
 from .cases_list import ListCases  # noqa: E402
 from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
 from .cases_ready import ReadyCases  # noqa: E402
@@ -72,6 +76,8 @@ __all__ = [
     "ExtendCases",
     "FenceCases",
     "ItemCases",
+    "LaneCases",
+    "LimitCases",
     "ListCases",
     "MessageCases",
     "OpenCases",
@@ -82,6 +88,7 @@ __all__ = [
     "ReceiveCases",
     "RedriveCases",
     "SettleCases",
+    "ShareCases",
     "SharedCases",
     "StatisticsCases",
 ]
@@ -100,6 +107,9 @@ class EngineCases(
     ItemCases,
     CheckCases,
     EnqueueCases,
+    LimitCases,
+    ShareCases,
+    LaneCases,
     EventCases,
     MessageCases,
     ListCases,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ...clock import Clock, SystemClock
 from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
+from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.values import (
     Delivery,
     Demand,
@@ -30,29 +32,15 @@ from ...engine.values import (
 from ...errors import EngineError, EngineUnavailableError
 from ...ids import Randomness
 from ...job import JobRecord
-from . import events, items, jobs, listing, operate
+from . import events, items, jobs, limits, listing, operate
 from .files import path_of
+from .handlers import HANDLERS, capabilities_of
 from .holders import Holders
 from .reader import Reader
-from .settle import settle
 from .store import FileStore, MemoryStore
-from .transaction import Handler
 from .waiting import look
 from .wake import Topic, Wake
 from .writer import Writer
-
-_HANDLERS: Mapping[str, Handler] = {
-    "accept": jobs.accept,
-    "receive": jobs.receive,
-    "extend": jobs.extend,
-    "settle": settle,
-    "overdue": jobs.overdue,
-    "purge": jobs.purge,
-    "redrive": operate.redrive,
-    "discard": operate.discard,
-    "pause": operate.pause,
-}
-_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class SqliteEngine(Engine):
@@ -82,20 +70,13 @@ class SqliteEngine(Engine):
         self._directory = None if path is None else Path(f"{path}-wake")
         self._clock = clock or SystemClock()
         self._at_step = at_step
-        self._capabilities = Capabilities(
-            durability="memory" if path is None else "fsync",
-            payload_bytes_max=256 * 1024,
-            item_bytes_max=400_000,
-            writes_per_commit_max=100,
-            commit_bytes_max=4 * 1024 * 1024,
-            delay_seconds_max=10 * _YEAR_SECONDS,
-            shared=path is not None,
-        )
+        self._capabilities = capabilities_of(path)
         self._changing = asyncio.Lock()  # held while it opens or closes
         self._writer: Writer | None = None
         self._reader: Reader | None = None
         self._wake: Wake | None = None
-        self._holders = Holders(self._directory)
+        self._holders = Holders(self._directory, "holder")  # of leases
+        self._sharers = Holders(self._directory, "sharer")
 
     @classmethod
     def from_url(
@@ -118,7 +99,7 @@ class SqliteEngine(Engine):
             wake = Wake(self._directory, self._clock)
             writer = Writer(
                 store,
-                _HANDLERS,
+                HANDLERS,
                 stepped={step.partition(".")[0] for step in self.STEPS},
                 clock=self._clock,
                 wake=wake,
@@ -141,6 +122,7 @@ class SqliteEngine(Engine):
                 return
             wake.close()
             self._holders.close()
+            self._sharers.close()
             # The last connection to go checkpoints the file: better the writer thread's.
             reader.close()
             await writer.close()
@@ -166,7 +148,7 @@ class SqliteEngine(Engine):
 
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
         """Lease due jobs in the next group commit."""
-        call = (self._holder(), demands)
+        call = (self._own(self._holders), demands)
         deliveries: list[Delivery] = await self._submit("receive", call)
         return deliveries
 
@@ -182,11 +164,35 @@ class SqliteEngine(Engine):
 
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
         """Take over what lapsed or expired, in the next group commit."""
-        holder, dead = self._holder(), self._holders.dead()
+        holder = self._own(self._holders)
+        dead = [*self._holders.dead(), *self._sharers.dead()]
         call = jobs.TakeOver(holder=holder, dead=dead, count=count, lease_seconds=lease_seconds)
         taken: list[Overdue] = await self._submit("overdue", call)
         self._holders.bury(dead)
         return taken
+
+    async def share(self, wishes: Sequence[ShareWish]) -> Sequence[Share]:
+        """Hold slots and draw starts in the next group commit; if short, free the dead's first."""
+        own = self._own(self._sharers)
+        shares: list[Share] = await self._submit("share", (own, (), wishes))
+        short = any(share.slots < wish.slots for share, wish in zip(shares, wishes, strict=True))
+        if short and (dead := self._sharers.dead()):
+            again = [replace(wish, starts=0, unused=0) for wish in wishes]
+            more: list[Share] = await self._submit("share", (own, dead, again))
+            shares = [
+                replace(share, slots=one.slots) for share, one in zip(shares, more, strict=True)
+            ]
+        return shares
+
+    async def limits(self, names: Sequence[str] | None = None) -> Sequence[LimitUse]:
+        """Read the counters on the spot."""
+        reader, _ = self._opened()
+        return limits.uses(reader, names, self._clock.now())
+
+    async def learn(self, lessons: Sequence[Lesson]) -> Sequence[bool]:
+        """Store what was learnt, in the next group commit."""
+        learnt: list[bool] = await self._submit("learn", lessons)
+        return learnt
 
     async def purge(self, count: int) -> int:
         """Delete records past their retention, in the next group commit."""
@@ -254,9 +260,9 @@ class SqliteEngine(Engine):
             if self._reader is not reader:  # closed meanwhile
                 return page
 
-    def _holder(self) -> str:
+    def _own(self, holders: Holders) -> str:
         try:
-            return self._holders.own()
+            return holders.own()
         except OSError as error:
             raise EngineUnavailableError(f"cannot make {self._directory}: {error}") from error
 

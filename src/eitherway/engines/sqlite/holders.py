@@ -1,4 +1,4 @@
-"""Who is alive: each engine that takes leases holds the lock on a file of its own.
+"""Who is alive: each engine that takes leases, or shares of limits, holds the lock on a file.
 
 The kernel lets go of the lock when the process dies, however it dies, so that the others on this
 machine need not wait for its leases to lapse.
@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-_KIND = "holder"
-
 
 class Holders:
-    """This engine's sign of life, and a look at those of the others. For one thread."""
+    """This engine's sign of life, and a look at others' of the same kind. For one thread."""
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, kind: str) -> None:
         self._directory = directory  # None: no other process
+        self._kind = kind
         self._own: tuple[str, int] | None = None
 
     def own(self) -> str:
@@ -27,7 +26,7 @@ class Holders:
         if self._directory is None:
             return ""
         if self._own is None:
-            self._own = _make(self._directory)
+            self._own = _make(self._directory, self._kind)
         return self._own[0]
 
     def dead(self) -> list[str]:
@@ -37,7 +36,7 @@ class Holders:
         own = self.own()
         return [
             path.name
-            for path in self._directory.glob(f"{_KIND}.*")
+            for path in self._directory.glob(f"{self._kind}.*")
             if path.name != own and _is_free(path)
         ]
 
@@ -48,7 +47,7 @@ class Holders:
         own = 0 if self._own is None else 1
         return own + sum(
             not _is_free(path)
-            for path in self._directory.glob(f"{_KIND}.*")
+            for path in self._directory.glob(f"{self._kind}.*")
             if self._own is None or path.name != self._own[0]
         )
 
@@ -67,10 +66,10 @@ class Holders:
             os.close(descriptor)
 
 
-def _make(directory: Path) -> tuple[str, int]:
+def _make(directory: Path, kind: str) -> tuple[str, int]:
     directory.mkdir(exist_ok=True)
     # Not from `Randomness`: a seed must not give two processes the same name.
-    name = f"{_KIND}.{os.urandom(8).hex()}"
+    name = f"{kind}.{os.urandom(8).hex()}"
     hidden = directory / f".{name}"
     descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     # Locked before it is seen, so that nobody takes it for a dead process's.

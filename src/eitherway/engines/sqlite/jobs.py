@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...engine.values import Delivery, Demand, Extension, Lease, Message, NewJob, Overdue
+from ...engine.limits import LimitRule
+from ...engine.values import (
+    Delivery,
+    Demand,
+    Extension,
+    Lease,
+    Message,
+    NewJob,
+    Overdue,
+)
 from ...job import JobRecord, JobState
 from .reader import Reader
-from .rows import WIDTH, HeldRow, JobRow, to_record, to_text
+from .rows import FREE, WAITS, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
 from .transaction import Transaction
 from .wake import Topic
 
 _SCHEDULED, _QUEUED, _RUNNING = (
     state.value for state in (JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING)
 )
-_PARKED_MAX = 1000  # jobs past their deadline that one receive sets aside
+_PASSED_MAX = 1000  # jobs that one receive sets aside
+_PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
+_PUT_OFF_SECONDS_MAX = 1.0
 
 
 def accept(tx: Transaction, calls: Sequence[Sequence[NewJob]]) -> list[list[bool]]:
@@ -40,6 +52,8 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
         state = _first_state(job)
         tx.add_event(seq, 1, state, job.created)
         tx.tally[job.operation, state] += 1
+        if job.lane is not None:
+            tx.let_out(job.lane.name, job.lane.width)
     if new:
         tx.topics.add(Topic.WORK)
     return [seq in stored for seq in range(first, first + len(jobs))]
@@ -83,6 +97,8 @@ def purge(tx: Transaction, calls: Sequence[int]) -> list[int]:
     """Delete records past their retention, with all that belongs to them."""
     purged = []
     for count in calls:
+        tx.one("limit_forget", now=tx.now, count=count)
+        tx.one("unshare_lapsed", now=tx.now)
         found = tx.all("purgeable", now=tx.now, count=count)
         for _, operation, state, kind in found:
             tx.count(operation, state, kind, -1)
@@ -110,6 +126,7 @@ def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
 
 
 def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
+    lane = job.lane
     return (
         seq,
         job.id,
@@ -122,6 +139,8 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
         job.due,
         job.due,
         job.attempts_max,
+        to_text(job.keys) if job.keys else None,
+        *((None, None, None, FREE) if lane is None else (lane.name, lane.width, lane.until, WAITS)),
     )
 
 
@@ -135,19 +154,46 @@ def _first_state(job: NewJob) -> str:
 
 
 def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
+    """Lease the first due jobs, as many as the limits allow."""
+    common = [rule for rule in demand.limits if not rule.keyed]
+    keyed = [rule for rule in demand.limits if rule.keyed]
+    count = min(demand.count, tx.limits.room(common, {})[0])
     deliveries: list[Delivery] = []
-    parked = 0
-    while len(deliveries) < demand.count and parked < _PARKED_MAX:
-        found = _receivable(tx, demand, demand.count - len(deliveries))
+    passed = 0  # jobs set aside: past their deadline, or put off because their key has no room
+    while len(deliveries) < count and passed < _PASSED_MAX:
+        found = _receivable(tx, demand, count - len(deliveries))
         alive = [(row, message) for row, message in found if row.deadline > tx.now]
         late = [row for row, _ in found if row.deadline <= tx.now]
-        deliveries += _lease(tx, holder, demand, alive)
         # So that the next receive does not come across it again; `overdue` finds it at once.
         tx.each("park", [(tx.now, row.seq) for row in late])
-        parked += len(late)
-        if not late:
+        able = _with_room(tx, keyed, alive) if keyed else alive
+        deliveries += _lease(tx, holder, demand, able)
+        aside = len(late) + len(alive) - len(able)
+        passed += aside
+        if not aside:
             break
+    if deliveries:
+        tx.limits.start(common, {}, len(deliveries))
     return deliveries
+
+
+def _with_room(
+    tx: Transaction, rules: Sequence[LimitRule], found: Sequence[tuple[JobRow, Message]]
+) -> list[tuple[JobRow, Message]]:
+    """Those whose keys have room, which is taken; the others are put off, one after the other."""
+    able = []
+    behind: Counter[str] = Counter()
+    for row, message in found:
+        room, wait = tx.limits.room(rules, keys_of(row))
+        if room > 0:
+            tx.limits.start(rules, keys_of(row))
+            able.append((row, message))
+        else:
+            keys = row.keys or ""
+            behind[keys] += 1
+            later = min(wait * behind[keys], _PUT_OFF_SECONDS_MAX)
+            tx.each("put_off", [(tx.now + max(later, _PUT_OFF_SECONDS), row.seq)])
+    return able
 
 
 def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRow, Message]]:
@@ -165,7 +211,8 @@ def _lease(
     tx: Transaction, holder: str, demand: Demand, found: Sequence[tuple[JobRow, Message]]
 ) -> list[Delivery]:
     until, alone = tx.now + demand.lease_seconds, int(demand.alone)
-    rows, deliveries = [], []
+    uses = "\n".join(rule.name for rule in demand.limits) or None
+    rows, deliveries, left = [], [], []
     for waiting, message in found:
         row = tx.fallen_due(waiting)
         leased = row._replace(
@@ -182,10 +229,16 @@ def _lease(
         tx.count(row.operation, row.state, None, -1)
         tx.count(row.operation, _RUNNING, None, 1)
         start = (tx.now, leased.started, alone, leased.token, until, tx.now, holder)
-        rows.append((leased.revision, *start, row.seq))
+        place = FREE if row.until == "started" else row.place
+        rows.append((leased.revision, *start, uses, place, row.seq))
+        if place != row.place:
+            left.append(row)
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
-        deliveries.append(Delivery(lease=lease, job=to_record(leased, tx.now), message=message))
+        record = to_record(leased, tx.now)
+        deliveries.append(Delivery(lease=lease, job=record, message=message, keys=keys_of(row)))
     tx.each("receive", rows)
+    for row in left:
+        tx.let_out(row.lane, row.width)
     return deliveries
 
 
@@ -206,6 +259,7 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
 
 def _overdue(tx: Transaction, call: TakeOver) -> list[Overdue]:
     tx.each("dead", [(tx.now, name) for name in call.dead])
+    tx.each("unshare_dead", [(name,) for name in call.dead])
     found = tx.all("lapsed", now=tx.now, count=call.count)
     found += tx.all("expired", now=tx.now, count=call.count - len(found))
     rows = [JobRow._make(row) for row in found]

@@ -59,7 +59,7 @@ def _redrive(tx: Transaction, wanted: Redrive) -> bool:
     found = tx.one("dead_letter", id=wanted.job_id)
     if found is None:
         return False
-    seq, operation, revision, attempt = found
+    seq, operation, revision, attempt, lane, width = found
     tx.one(
         "redrive",
         seq=seq,
@@ -77,6 +77,8 @@ def _redrive(tx: Transaction, wanted: Redrive) -> bool:
     tx.count(operation, JobState.FAILED, None, -1)
     tx.count(operation, JobState.QUEUED, None, 1)
     tx.topics.add(Topic.WORK)
+    if lane is not None:
+        tx.let_out(lane, width)
     return True
 
 

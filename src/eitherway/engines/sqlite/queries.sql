@@ -8,8 +8,8 @@ SELECT coalesce(max(seq), 0) + 1 FROM job
 -- :name accept_job
 -- Store a job, unless its id was accepted before.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
-                 ready_at, attempts_max)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+                 ready_at, attempts_max, keys, lane, width, until, place)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- :name accept_stored
@@ -33,11 +33,11 @@ ON CONFLICT (operation, state) DO UPDATE SET count = count + excluded.count
 -- The versions among an operation's waiting jobs, one index seek each however many wait.
 WITH RECURSIVE found (version) AS (
     SELECT min(version) FROM job
-    WHERE operation = :operation AND suspect = :suspect AND ready_at IS NOT NULL
+    WHERE operation = :operation AND suspect = :suspect AND ready_at IS NOT NULL AND place < 2
     UNION ALL
     SELECT (SELECT min(version) FROM job
             WHERE operation = :operation AND suspect = :suspect AND ready_at IS NOT NULL
-            AND version > found.version)
+            AND place < 2 AND version > found.version)
     FROM found WHERE found.version IS NOT NULL
 )
 SELECT version FROM found WHERE version <= :version_max
@@ -46,14 +46,14 @@ SELECT version FROM found WHERE version <= :version_max
 -- When the first waiting job of a version may be received.
 SELECT ready_at FROM job
 WHERE operation = :operation AND suspect = :suspect AND version = :version
-AND ready_at IS NOT NULL AND attempt < attempts_max
+AND ready_at IS NOT NULL AND place < 2 AND attempt < attempts_max
 ORDER BY ready_at, seq LIMIT 1
 
 -- :name receivable
 -- The first due jobs of a version, in order, with their messages.
 SELECT {job}, payload, params, headers FROM job JOIN message USING (seq)
 WHERE operation = :operation AND suspect = :suspect AND version = :version
-AND ready_at <= :now AND attempt < attempts_max
+AND ready_at <= :now AND place < 2 AND attempt < attempts_max
 ORDER BY ready_at, seq LIMIT :count
 
 -- :name park
@@ -64,8 +64,22 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
 -- Lease a job to a worker, its attempt counted and started.
 UPDATE job SET state = 'running', revision = ?, updated = ?, started = ?, ready_at = NULL,
     attempt = attempt + 1, starts = starts + 1, alone = ?, token = ?, lease_until = ?,
-    attempt_started = ?, holder = ?
+    attempt_started = ?, holder = ?, uses = ?, place = ?
 WHERE seq = ?
+
+-- :name put_off
+-- Look at a waiting job again later: its key has no room.
+UPDATE job SET ready_at = ? WHERE seq = ?
+
+-- :name let_out
+-- The next jobs that wait in a lane come out of it, as many as it has room for.
+UPDATE job SET place = 1, ready_at = max(ready_at, :now) WHERE seq IN (
+    SELECT seq FROM job
+    WHERE lane = :lane AND place = 2 AND ready_at IS NOT NULL
+    ORDER BY seq LIMIT max(0, :width - (
+        SELECT count(*) FROM job WHERE lane = :lane AND place = 1
+    ))
+)
 
 -- :name job
 -- A record by id.
@@ -88,7 +102,7 @@ UPDATE job SET progress = :progress, revision = :revision, updated = :now WHERE 
 UPDATE job SET state = ?, revision = ?, updated = ?, finished = ?, expires = ?, due = ?,
     ready_at = ?, attempt = ?, starts = ?, attempts = ?, suspect = ?, alone = 0,
     lease_until = NULL, attempt_started = NULL, answer_status = ?, answer_type = ?,
-    answer_body = ?, error = ?, kind = ?, cause = ?
+    answer_body = ?, error = ?, kind = ?, cause = ?, uses = NULL, place = ?
 WHERE seq = ?
 
 -- :name lapsed
@@ -124,6 +138,63 @@ DELETE FROM message WHERE seq = ?
 -- Delete a job.
 DELETE FROM job WHERE seq = ?
 
+-- :name limit_use
+-- What is in use of a limit, or of one of its keys, and what processes hold of it.
+SELECT running, full, started, tokens, filled, idle_at, (
+    SELECT coalesce(sum(slots), 0) FROM share
+    WHERE share.name = limit_use.name AND share.key = limit_use.key AND until > :now
+) FROM limit_use WHERE name = :name AND key = :key
+
+-- :name limit_use_write
+-- Write that down.
+INSERT INTO limit_use (name, key, running, full, started, tokens, filled, idle_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (name, key) DO UPDATE SET running = excluded.running, full = excluded.full,
+    started = excluded.started, tokens = excluded.tokens, filled = excluded.filled,
+    idle_at = excluded.idle_at
+
+-- :name limits
+-- What is in use of every limit, over its keys.
+SELECT name, running, started, learned, coalesce((
+    SELECT sum(slots) FROM share WHERE share.name = limit_use.name AND until > :now
+), 0) FROM limit_use INDEXED BY limit_named WHERE key = '' AND name > ''
+
+-- :name learned
+-- What is stored with a limit.
+SELECT learned FROM limit_use WHERE name = :name AND key = ''
+
+-- :name learn
+-- Store something with a limit.
+INSERT INTO limit_use (name, key, learned) VALUES (:name, '', :learned)
+ON CONFLICT (name, key) DO UPDATE SET learned = excluded.learned
+
+-- :name limit_forget
+-- Keys that have not been in use for so long that their rows say nothing.
+DELETE FROM limit_use WHERE (name, key) IN (
+    SELECT name, key FROM limit_use WHERE idle_at <= :now AND running = 0 LIMIT :count
+)
+
+-- :name share_of
+-- What a process holds.
+SELECT slots, until FROM share WHERE name = :name AND key = :key AND holder = :holder
+
+-- :name share
+-- Let a process hold so much.
+INSERT INTO share (name, key, holder, slots, until) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (name, key, holder) DO UPDATE SET slots = excluded.slots, until = excluded.until
+
+-- :name unshare
+-- It holds nothing more.
+DELETE FROM share WHERE name = ? AND key = ? AND holder = ?
+
+-- :name unshare_dead
+-- What a dead process held.
+DELETE FROM share WHERE holder = ?
+
+-- :name unshare_lapsed
+-- What nobody extended.
+DELETE FROM share WHERE until <= :now
+
 -- :name item
 -- An item, or what a deleted one left.
 SELECT version, value FROM item WHERE tbl = :table AND key = :key
@@ -156,7 +227,7 @@ SELECT payload, params, headers FROM job JOIN message USING (seq) WHERE id = :id
 
 -- :name dead_letter
 -- A job as long as it is a dead letter.
-SELECT seq, operation, revision, attempt FROM job
+SELECT seq, operation, revision, attempt, lane, width FROM job
 WHERE id = :id AND state = 'failed' AND kind IS NOT 'rejected'
 
 -- :name redrive
@@ -164,7 +235,7 @@ WHERE id = :id AND state = 'failed' AND kind IS NOT 'rejected'
 UPDATE job SET state = 'queued', revision = :revision, updated = :at, finished = NULL,
     expires = NULL, deadline = :deadline, due = :due, ready_at = :due,
     attempts_max = :attempts_max, kind = NULL, cause = NULL, error = NULL, answer_status = NULL,
-    answer_type = NULL, answer_body = NULL
+    answer_type = NULL, answer_body = NULL, place = CASE WHEN lane IS NULL THEN 0 ELSE 2 END
 WHERE seq = :seq
 
 -- :name edit_message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import from_json, to_json
@@ -51,6 +51,11 @@ class JobRow(NamedTuple):
     answer_status: int | None
     answer_type: str | None
     attempts: str
+    keys: str | None
+    lane: str | None
+    width: int | None
+    until: str | None
+    place: int
     answer_body: bytes | None
 
 
@@ -67,7 +72,16 @@ class HeldRow(NamedTuple):
     updated: float
     due: float | None
     attempts: str
+    keys: str | None
+    uses: str | None
+    lane: str | None
+    width: int | None
+    until: str | None
+    place: int
 
+
+FREE, LET_OUT, WAITS = 0, 1, 2
+"""A job's place: in no lane (any more), let out of its lane, waiting in it."""
 
 Row = TypeVar("Row", JobRow, HeldRow)
 
@@ -110,6 +124,11 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         kind=None if row.kind is None else FailureKind(row.kind),
         cause=row.cause,
     )
+
+
+def keys_of(row: Row) -> Mapping[str, str]:
+    """The job's keys, by the limit's name."""
+    return {} if row.keys is None else _parse(row.keys)
 
 
 def append_attempts(stored: str, ended: Sequence[Attempt]) -> str:

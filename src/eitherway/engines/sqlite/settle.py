@@ -10,7 +10,7 @@ from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from .items import Items
 from .jobs import insert
-from .rows import HeldRow, append_attempts, fallen_due, to_text
+from .rows import FREE, HeldRow, append_attempts, fallen_due, keys_of, to_text
 from .transaction import Transaction
 from .wake import Topic
 
@@ -45,6 +45,7 @@ class _Group:
         self._jobs: list[NewJob] = []
         self._records: list[tuple[Any, ...]] = []
         self._ended: set[int] = set()
+        self._left: list[HeldRow] = []  # their lanes
 
     def held(self, finish: Finish | None) -> HeldRow | None:
         """The job as long as its lease holds; `TransitionError` if it cannot go there."""
@@ -78,12 +79,17 @@ class _Group:
             insert(self._tx, self._jobs)
         self._tx.at_step("settle.items")
         self._tx.each("settle", self._records)
+        for row in self._left:
+            self._tx.let_out(row.lane, row.width)
 
     def _finish(self, finish: Finish, row: HeldRow) -> None:
         revision, state = row.revision + 1, finish.state.value
         waits = finish.state in WAITING
         due = finish.at if waits and finish.due is None else finish.due
         answer = finish.answer
+        leaves = row.place != FREE and (finish.state.done or row.until != "ended")
+        if leaves:
+            self._left.append(row)
         self._ended.add(row.seq)
         self._records.append(
             (
@@ -104,9 +110,14 @@ class _Group:
                 to_text(finish.error),
                 finish.kind and finish.kind.value,
                 finish.cause,
+                FREE if leaves else row.place,
                 row.seq,
             )
         )
+        if row.uses is not None:
+            keys = keys_of(row)
+            for name in row.uses.split("\n"):
+                self._tx.limits.end(name, keys.get(name, ""))
         self._tx.add_event(row.seq, revision, state, finish.at)
         self._tx.count(row.operation, row.state, None, -1)
         self._tx.count(row.operation, state, finish.kind, 1)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...engine.contract import Step
 from ...job import FailureKind, JobState
+from .limits import Limits
 from .queries import QUERIES
 from .rows import Row, fallen_due
 from .wake import Topic
@@ -34,6 +35,10 @@ class Transaction:
     topics: set[Topic] = field(default_factory=set)
     events: list[tuple[int, int, str, float, int]] = field(default_factory=list)
     tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    limits: Limits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = Limits(self)
 
     def all(self, query: str, **values: Any) -> list[Any]:
         """Every row that the named query finds."""
@@ -67,6 +72,13 @@ class Transaction:
             self.count(row.operation, row.state, None, -1)
             self.count(row.operation, fallen.state, None, 1)
         return fallen
+
+    def let_out(self, lane: str | None, width: int | None) -> None:
+        """Let the next jobs out of a lane, as many as it has room for."""
+        if self.one("let_out", lane=lane, width=width, now=self.now) is None and (
+            self.cursor.rowcount > 0
+        ):
+            self.topics.add(Topic.WORK)
 
     def write_events(self) -> None:
         """Store the events added so far."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ...engine.limits import LimitRule
 from ...engine.values import Demand
+from .limits import Use
 from .reader import Reader
 
 
@@ -18,10 +20,23 @@ def look(reader: Reader, demands: Sequence[Demand], now: float) -> tuple[list[st
             continue
         due = earliest(reader, demand.operation, demand.version_max, alone=demand.alone)
         if due is not None and due <= now:
+            due = now + seconds_to_room(reader, demand.limits, now)
+        if due is not None and due <= now:
             found.append(demand.operation)
         elif due is not None:
             next_due = min(next_due, due)
     return found, next_due
+
+
+def seconds_to_room(reader: Reader, rules: Sequence[LimitRule], now: float) -> float:
+    """Until the limits allow a start; infinite where only an end, which wakes, makes room."""
+    wait = 0.0
+    for rule in rules:
+        if not rule.keyed:
+            rows = reader.all("limit_use", name=rule.name, key="", now=now)
+            room, seconds = (Use(*rows[0]) if rows else Use()).room(rule, now)
+            wait = max(wait, seconds if room <= 0 else 0.0)
+    return wait
 
 
 def earliest(reader: Reader, operation: str, version_max: int, *, alone: bool) -> float | None:

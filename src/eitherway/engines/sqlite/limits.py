@@ -1,0 +1,208 @@
+"""What is in use of limits, as a transaction sees it: read once, counted on, written at its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...engine.limits import Lesson, LimitRule, LimitUse, Share, ShareWish
+from .wake import Topic
+
+if TYPE_CHECKING:
+    from .reader import Reader
+    from .transaction import Transaction
+
+NO_LIMIT = 2**31
+NO_KEY = "-"
+"""The key of jobs that were accepted before their limit had keys."""
+
+_KEY_KEPT_SECONDS = 60.0
+_ROUNDING = 1e-3
+"""The clock's rounding must not cost a whole token."""
+
+
+@dataclass(slots=True)
+class Use:
+    """What is in use of a limit, or of one of its keys: a row of `limit_use`, and the shares."""
+
+    running: int = 0
+    full: int = 0
+    started: int = 0
+    tokens: float | None = None
+    filled: float | None = None
+    idle_at: float | None = None
+    held: int = 0
+
+    def room(self, rule: LimitRule, now: float) -> tuple[int, float]:
+        """How many attempts may start now; and, where none may, after how many seconds one might.
+
+        The seconds are infinite where only an end makes room.
+        """
+        if rule.in_flight is None:
+            slots = NO_LIMIT
+        else:
+            slots = rule.in_flight - self.running - max(self.held, rule.reserved)
+        if slots <= 0:
+            return 0, math.inf
+        starts, wait = self.starts(rule, now)
+        return min(slots, starts), wait
+
+    def starts(self, rule: LimitRule, now: float) -> tuple[int, float]:
+        """How many starts can be drawn now; and, where none can, after how many seconds one can."""
+        if rule.per_second is None:
+            return NO_LIMIT, 0.0
+        tokens = self.tokens_at(rule, rule.per_second, now)
+        if tokens + _ROUNDING >= 1:
+            return math.floor(tokens + _ROUNDING), 0.0
+        return 0, (1 - tokens) / rule.per_second
+
+    def tokens_at(self, rule: LimitRule, per_second: float, now: float) -> float:
+        """The starts saved up by now."""
+        if self.tokens is None or self.filled is None:
+            return rule.burst
+        gained = max(0.0, now - self.filled) * per_second
+        return min(rule.burst, self.tokens + gained)
+
+    def draw(self, rule: LimitRule, count: int, now: float) -> None:
+        """Take starts out, or with a negative count put them back."""
+        self.started += count
+        if rule.per_second is not None:
+            left = self.tokens_at(rule, rule.per_second, now) - count
+            self.tokens, self.filled = min(rule.burst, left), now
+
+
+class Limits:
+    """Every limit that a transaction touches."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._uses: dict[tuple[str, str], Use] = {}
+
+    def room(self, rules: Sequence[LimitRule], keys: Mapping[str, str]) -> tuple[int, float]:
+        """How many attempts all of the rules allow to start now, and else after how long."""
+        room, wait = NO_LIMIT, 0.0
+        for rule in rules:
+            one, seconds = self._use(rule, keys).room(rule, self._tx.now)
+            room, wait = min(room, one), max(wait, seconds)
+        return room, wait
+
+    def start(self, rules: Sequence[LimitRule], keys: Mapping[str, str], count: int = 1) -> None:
+        """Count attempts that start."""
+        for rule in rules:
+            use = self._use(rule, keys)
+            use.running += count
+            use.draw(rule, count, self._tx.now)
+            use.full = int(use.room(rule, self._tx.now)[0] <= 0)
+            if rule.keyed:
+                total = self._find(rule.name, "")
+                total.running += count
+                total.started += count
+
+    def end(self, name: str, key: str) -> None:
+        """Count an attempt that ended."""
+        use = self._find(name, key)
+        use.running = max(0, use.running - 1)
+        self._made_room(use)
+        if key:
+            total = self._find(name, "")
+            total.running = max(0, total.running - 1)
+
+    def share(self, holder: str, wish: ShareWish) -> Share:
+        """Let a process hold slots and draw starts, as far as there are."""
+        rule, key, now = wish.limit, wish.key, self._tx.now
+        use = self._use(rule, {rule.name: key})
+        mine = self._tx.one("share_of", name=rule.name, key=key, holder=holder)
+        others = use.held - (mine[0] if mine is not None and mine[1] > now else 0)
+        free = NO_LIMIT if rule.in_flight is None else rule.in_flight - use.running - others
+        slots = max(wish.in_use, min(wish.slots, free))
+        if slots:
+            until = now + wish.lease_seconds
+            self._tx.each("share", [(rule.name, key, holder, slots, until)])
+        elif mine is not None:
+            self._tx.each("unshare", [(rule.name, key, holder)])
+        if others + slots < use.held or wish.unused:
+            self._made_room(use)
+        use.held = others + slots
+        if wish.unused:
+            use.draw(rule, -wish.unused, now)
+        able, wait = use.starts(rule, now)
+        starts = min(able, wish.starts)
+        use.draw(rule, starts, now)
+        if rule.keyed:
+            self._find(rule.name, "").started += starts - wish.unused
+        return Share(
+            slots=slots, starts=starts, wait_seconds=None if rule.per_second is None else wait
+        )
+
+    def write(self) -> None:
+        """Write down what was counted."""
+        rows = [
+            (
+                name,
+                key,
+                use.running,
+                use.full,
+                use.started,
+                use.tokens,
+                use.filled,
+                use.idle_at,
+            )
+            for (name, key), use in self._uses.items()
+        ]
+        self._tx.each("limit_use_write", rows)
+        self._uses.clear()
+
+    def _made_room(self, use: Use) -> None:
+        if use.full:
+            use.full = 0
+            self._tx.topics.add(Topic.WORK)
+
+    def _use(self, rule: LimitRule, keys: Mapping[str, str]) -> Use:
+        key = keys.get(rule.name, NO_KEY) if rule.keyed else ""
+        use = self._find(rule.name, key)
+        if rule.keyed:  # there may be millions of keys: `purge` forgets those that say nothing
+            refill_seconds = rule.burst / rule.per_second if rule.per_second else 0.0
+            use.idle_at = self._tx.now + refill_seconds + _KEY_KEPT_SECONDS
+        return use
+
+    def _find(self, name: str, key: str) -> Use:
+        use = self._uses.get((name, key))
+        if use is None:
+            row = self._tx.one("limit_use", name=name, key=key, now=self._tx.now)
+            use = self._uses[name, key] = Use() if row is None else Use(*row)
+        return use
+
+
+def share(
+    tx: Transaction, calls: Sequence[tuple[str, Sequence[str], Sequence[ShareWish]]]
+) -> list[list[Share]]:
+    """Let processes hold slots and draw starts; what the dead held is free."""
+    for _, dead, _ in calls:
+        for name in dead:
+            tx.each("unshare_dead", [(name,)])
+    return [[tx.limits.share(holder, wish) for wish in wishes] for holder, _, wishes in calls]
+
+
+def learn(tx: Transaction, calls: Sequence[Sequence[Lesson]]) -> list[list[bool]]:
+    """Store what was learnt, where it was learnt from what is stored."""
+    return [[_learn(tx, lesson) for lesson in call] for call in calls]
+
+
+def uses(reader: Reader, names: Sequence[str] | None, now: float) -> list[LimitUse]:
+    """What is in use of these limits, or of all."""
+    found = {
+        name: LimitUse(name=name, running=running, held=held, started=started, learned=learned)
+        for name, running, started, learned, held in reader.all("limits", now=now)
+    }
+    wanted = found if names is None else names
+    return [found.get(name, LimitUse(name=name)) for name in wanted]
+
+
+def _learn(tx: Transaction, lesson: Lesson) -> bool:
+    stored = tx.one("learned", name=lesson.limit)
+    if (None if stored is None else stored[0]) != lesson.seen:
+        return False
+    tx.one("learn", name=lesson.limit, learned=lesson.learned)
+    return True
