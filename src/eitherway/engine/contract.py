@@ -191,6 +191,14 @@ class Engine(ABC):
         """Every operation that has or had jobs, or is paused. Cheap, and a second old at most."""
 
     @abstractmethod
+    async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
+        """How many jobs of each wait: scheduled, queued or retrying. 0 for an unknown operation.
+
+        Cheap enough to be asked before every accept, and a second old at most; where it can be
+        exact, it counts every accept that returned before.
+        """
+
+    @abstractmethod
     async def workers(self) -> int | None:
         """How many processes take jobs now; None where the engine cannot know."""
 

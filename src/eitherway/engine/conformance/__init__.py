@@ -39,6 +39,7 @@ pytest.register_assert_rewrite(
             "cases_settle",
             "cases_shared",
             "cases_tables",
+            "cases_waiting",
             "crash_scenarios",
             "harness",
             "samples",
@@ -62,6 +63,7 @@ from .cases_receive import ReceiveCases  # noqa: E402
 from .cases_settle import SettleCases  # noqa: E402
 from .cases_shared import SharedCases  # noqa: E402
 from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402
+from .cases_waiting import WaitingCases  # noqa: E402
 from .harness import EngineHarness  # noqa: E402
 
 __all__ = [
@@ -91,6 +93,7 @@ __all__ = [
     "ShareCases",
     "SharedCases",
     "StatisticsCases",
+    "WaitingCases",
 ]
 
 
@@ -117,5 +120,6 @@ class EngineCases(
     DiscardCases,
     PauseCases,
     StatisticsCases,
+    WaitingCases,
 ):
     """All cases of one engine on one store."""

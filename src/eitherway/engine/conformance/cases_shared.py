@@ -193,3 +193,11 @@ class SharedCases(EngineHarness):
             statuses = sorted(settled.status.value for (settled,) in answers)
             assert statuses == ["conflict", "done"]
             assert (await read_one(other)).value == b"%d" % number
+
+    async def test_the_others_jobs_wait_too(self, engine: Engine, other: Engine) -> None:
+        """What one has accepted counts for the other, a second later at most."""
+        await engine.accept([a_job(1), a_job(2)])
+        await other.accept([a_job(3)])
+        assert list(await engine.waiting(["place_order"])) == [3]
+        await take(other, count=1)
+        assert list(await engine.waiting(["place_order"])) == [2]

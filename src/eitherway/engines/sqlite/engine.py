@@ -238,6 +238,11 @@ class SqliteEngine(Engine):
         reader, _ = self._opened()
         return operate.statistics(reader, self._clock.now())
 
+    async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
+        """Read the counters on the spot: what has been committed, by any process."""
+        reader, _ = self._opened()
+        return operate.waiting(reader, operations)
+
     async def workers(self) -> int | None:
         """Ask the kernel which holders of leases live."""
         return self._holders.alive()

@@ -55,6 +55,11 @@ def statistics(reader: Reader, now: float) -> list[OperationStatistics]:
     ]
 
 
+def waiting(reader: Reader, operations: Sequence[str]) -> list[int]:
+    """How many jobs of each operation wait."""
+    return [reader.all("waiting", operation=operation)[0][0] for operation in operations]
+
+
 def _redrive(tx: Transaction, wanted: Redrive) -> bool:
     found = tx.one("dead_letter", id=wanted.job_id)
     if found is None:

@@ -269,6 +269,11 @@ SELECT operation, state, count, CASE state WHEN 'scheduled' THEN (
 ) ELSE 0 END
 FROM tally
 
+-- :name waiting
+-- How many jobs of an operation wait.
+SELECT coalesce(sum(count), 0) FROM tally
+WHERE operation = :operation AND state IN ('scheduled', 'queued', 'retrying')
+
 -- :name list_all
 -- Jobs before one, the newest first, with what filters look at.
 SELECT seq, operation, state, due, kind, cause FROM job
