@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import fields
-from typing import Any, Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Self, TypedDict, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
 from .clock import Clock, SystemClock
-from .context import Context
 from .engine.loader import load_engine
+from .enqueueing import Enqueueing
 from .errors import ConfigurationError
 from .execute import Middleware
 from .gateway.asgi import Gateway
@@ -23,7 +23,6 @@ from .registry import Operations
 from .settings import Settings
 from .table import Table, TableStore
 
-P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Message = MutableMapping[str, Any]
@@ -116,7 +115,7 @@ class Router:
         return declare
 
 
-class App(Router):
+class App(Router, Enqueueing):
     """Operations and tables under one name; an ASGI application.
 
     `engine` is a URL (`sqlite:///./<name>.db` unless given here, by `EITHERWAY_ENGINE` or on the
@@ -268,26 +267,7 @@ class App(Router):
 
     # -- enqueueing ------------------------------------------------------------------------------
 
-    @overload
-    async def enqueue(
-        self,
-        handler: Callable[Concatenate[Context, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[Concatenate[Context, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-
-    async def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        """Store a job that runs the handler; durable on return. `InvalidInputError`."""
+    async def _enqueue(
+        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Job[Any]:
         return await self.runtime.enqueue(handler, args, kwargs)

@@ -69,6 +69,26 @@ class Context:
     @overload
     def enqueue(
         self,
+        handler: Callable[..., Awaitable[T]],
+        *args: Any,
+        delay_seconds: float,
+        **kwargs: Any,
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self, handler: Callable[..., Awaitable[T]], *args: Any, at: datetime, **kwargs: Any
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self, handler: Callable[..., T], *args: Any, delay_seconds: float, **kwargs: Any
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self, handler: Callable[..., T], *args: Any, at: datetime, **kwargs: Any
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(
+        self,
         handler: Callable[Concatenate[Context, P], Awaitable[T]],
         *args: P.args,
         **kwargs: P.kwargs,
@@ -88,5 +108,7 @@ class Context:
         """Enqueue another operation, if and only if this attempt commits.
 
         Returns at once (`await` is allowed and does nothing more); the job has its id already.
+        `delay_seconds=` and `at=` as in `App.enqueue`. `InvalidInputError`; never
+        `BacklogFullError`: the job belongs to the attempt.
         """
         return self._enqueue(handler, *args, **kwargs)

@@ -24,6 +24,7 @@ from .limits import Limiter
 from .metrics import Metrics
 from .run import Runner
 from .settle import Judge
+from .timing import scheduled, split
 from .watch import Watcher
 
 T = TypeVar("T")
@@ -134,14 +135,17 @@ class Runtime:
     def new_job(
         self, operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> NewJob:
-        """The job of a call from Python. `InvalidInputError`."""
-        return new_job(
+        """The job of a call from Python, due when its timing says. `InvalidInputError`."""
+        capabilities = self.engine.capabilities
+        timing, kwargs = split(operation, kwargs)
+        job = new_job(
             operation,
             message_of(operation, args, kwargs),
             job_id=self.new_id(),
             now=self.clock.now(),
-            payload_bytes_max=self.engine.capabilities.payload_bytes_max,
+            payload_bytes_max=capabilities.payload_bytes_max,
         )
+        return scheduled(job, timing, capabilities.delay_seconds_max) if timing else job
 
     async def enqueue(
         self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]

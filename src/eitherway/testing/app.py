@@ -10,6 +10,7 @@ from ..app import App
 from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
 from ..context import Context
+from ..enqueueing import Enqueueing
 from ..errors import ConfigurationError, JobFailedError
 from ..handle import Job
 from ..ids import Randomness
@@ -30,7 +31,7 @@ class Crash(Exception):  # noqa: N818 - it stands for a death, not for an error
     """The process died here, as `TestApp.crash_at` asked."""
 
 
-class TestApp:
+class TestApp(Enqueueing):
     """Opens an app in memory, under a `FakeClock`; an async context manager.
 
     Nothing runs by itself: `drain` runs what is due, `advance` moves the time. `seed` makes ids
@@ -106,28 +107,10 @@ class TestApp:
             raise JobFailedError(problem, ended.outcome.value)
         return operation.binding.decode_result(ended.answer.body)
 
-    @overload
-    async def enqueue(
-        self,
-        handler: Callable[Concatenate[Context, P], Awaitable[T]],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[Concatenate[Context, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-    @overload
-    async def enqueue(
-        self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-    ) -> Job[T]: ...
-
-    async def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        """Store a job; it waits for `drain`. As `App.enqueue`."""
+    async def _enqueue(
+        self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Job[Any]:
+        """It waits for `drain`."""
         with self._dying():
             return await self.app.enqueue(handler, *args, **kwargs)
 
