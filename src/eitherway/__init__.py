@@ -5,6 +5,7 @@ from importlib.metadata import version
 from .app import App, Router
 from .context import Context
 from .errors import (
+    BacklogFullError,
     ConfigurationError,
     EitherwayError,
     EngineError,
@@ -25,6 +26,7 @@ __version__ = version("eitherway")
 
 __all__ = [
     "App",
+    "BacklogFullError",
     "ConfigurationError",
     "Conflict",
     "Context",

@@ -40,6 +40,7 @@ class Policies(TypedDict, total=False):
     timeout_seconds: float
     deadline_seconds: float
     lease_seconds: float
+    backlog_max: int
     status: int
     version: int
     group: Callable[..., Any]

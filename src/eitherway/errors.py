@@ -7,6 +7,7 @@
     ├── TransitionError           a job cannot go from one state to the other
     ├── UnknownJobError           no job has this id
     ├── UnknownOperationError     no operation has this name
+    ├── BacklogFullError          too many jobs of the operation wait; nothing was stored
     ├── CanaryError               the job sent ahead of a redrive did not succeed
     ├── JobFailedError            `Job.result()` of a job that failed; `problem` says why
     └── EngineError               the engine could not do it; `retryable` says whether to try again
@@ -51,6 +52,17 @@ class UnknownJobError(EitherwayError):
 
 class UnknownOperationError(EitherwayError):
     """No operation has this name: neither in the app nor, with jobs, in the store."""
+
+
+class BacklogFullError(EitherwayError):
+    """As many jobs of the operation wait as `backlog_max` allows; nothing was stored.
+
+    `retry_after_seconds` is when to try again.
+    """
+
+    def __init__(self, detail: str, retry_after_seconds: float) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class CanaryError(EitherwayError):

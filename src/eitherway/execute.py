@@ -20,7 +20,7 @@ from typing import Any
 
 from .clock import Clock
 from .context import Context
-from .errors import EngineUnavailableError
+from .errors import BacklogFullError, EngineUnavailableError
 from .job import Outcome
 from .operation import Operation
 from .problem import Answer, Problem
@@ -193,9 +193,8 @@ def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
     if isinstance(error, Throttled):
         problem = Problem.of("throttled", error.detail, retry_after_seconds=1)
         return Ended(outcome=Outcome.THROTTLED, problem=problem)
-    if isinstance(error, EngineUnavailableError):  # ours, not the handler's: it does not count
-        problem = Problem.of("engine-unavailable", retry_after_seconds=1)
-        return Ended(outcome=Outcome.THROTTLED, problem=problem)
+    if isinstance(error, EngineUnavailableError | BacklogFullError):
+        return _full_or_away(error)
     if (status := _http_status(error)) is not None:
         return _rejected(str(getattr(error, "detail", "")), status)
     logger.warning(
@@ -205,13 +204,18 @@ def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
     return Ended(
         outcome=Outcome.ERROR,
         problem=Problem.of("internal-error", f"{operation.name} failed"),
-        exception="".join(traceback.format_exception(error))[-_TRACEBACK_CHARS_MAX:],
-        cause=_cause(error),
+        exception=exception_text(error),
+        cause=cause_of(error),
         permanent=isinstance(error, operation.retry.never),
     )
 
 
-def _cause(error: Exception) -> str:
+def exception_text(error: BaseException) -> str:
+    """The traceback, for operators; its end, where it is long."""
+    return "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS_MAX:]
+
+
+def cause_of(error: BaseException) -> str:
     """The exception's type and message, without what differs from one order to the next."""
     try:
         message = str(error)
@@ -225,6 +229,16 @@ def _pattern(message: str) -> str:
     """The first line, its numbers and ids replaced by `#`."""
     first = message.strip().partition("\n")[0].rstrip()
     return _VARYING.sub("#", first[: 5 * _CAUSE_CHARS_MAX])
+
+
+def _full_or_away(error: EngineUnavailableError | BacklogFullError) -> Ended:
+    """Not the handler's fault: it does not count."""
+    if isinstance(error, BacklogFullError):
+        after = error.retry_after_seconds
+        problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)
+    else:
+        problem = Problem.of("engine-unavailable", retry_after_seconds=1)
+    return Ended(outcome=Outcome.THROTTLED, problem=problem)
 
 
 def _rejected(detail: str, status: int) -> Ended:

@@ -30,6 +30,7 @@ class Operation:
     timeout_seconds: float = 60.0  # of an attempt
     deadline_seconds: float = 4 * _DAY_SECONDS  # of a job, from its accept
     lease_seconds: float = 15.0
+    backlog_max: int | None = None  # jobs that wait, until no more are accepted
     status: int = 200  # of a success
     version: int = 1
     group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
@@ -65,3 +66,16 @@ class Operation:
                 raise ConfigurationError(f"{self.name}: {name} is above 0")
         if self.version < 1:
             raise ConfigurationError(f"{self.name}: versions count from 1")
+        self._check_backlog()
+
+    def _check_backlog(self) -> None:
+        most = self.backlog_max
+        if most is None:
+            return
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise ConfigurationError(f"{self.name}: backlog_max is a number of jobs, 1 or more")
+        if self.delivery == "direct" and self.method is not None:
+            raise ConfigurationError(
+                f"{self.name}: backlog_max is of jobs that wait, and a direct call makes none: "
+                'use delivery="queued", or a limit'
+            )

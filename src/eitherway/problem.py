@@ -29,6 +29,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "incompatible": (500, "The stored input does not fit the operation any more"),
     "crashed": (500, "The process died while it ran the operation"),
     "too-many-connections": (503, "The gateway holds as many connections as it may"),
+    "backlog-full": (503, "Too many jobs of the operation wait"),
     "overloaded": (503, "The operation is at its limit"),
     "retry-later": (503, "The operation asks to try again later"),
     "throttled": (503, "The database is at its limit"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eitherway.execute import _cause
+from eitherway.execute import cause_of
 
 
 class BrokenError(Exception):
@@ -28,4 +28,4 @@ class BrokenError(Exception):
     ],
 )
 def test_the_same_mistake_has_the_same_cause(error: Exception, expected: str) -> None:
-    assert _cause(error) == expected
+    assert cause_of(error) == expected

@@ -19,6 +19,7 @@ from ..operation import Operation
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..table import UnitOfWork, refuse_running_loop
+from .backlog import Backlog
 from .hub import Hub
 from .limits import Limiter
 from .metrics import Metrics
@@ -51,6 +52,7 @@ class Runtime:
         self.clock = clock
         self.randomness = randomness
         self.settings = settings
+        self.backlog = Backlog(engine)
         self.limiter = Limiter(list(operations), engine, clock)
         self.executor = Executor(
             clock, middleware, _threads(operations), engine.capabilities.payload_bytes_max
@@ -150,10 +152,10 @@ class Runtime:
     async def enqueue(
         self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Job[Any]:
-        """Store a job, durably on return."""
+        """Store a job, durably on return. `InvalidInputError`, `BacklogFullError`."""
         operation = self.operations.of(handler)
         job = self.new_job(operation, args, kwargs)
-        await self.engine.accept([job])
+        await self.backlog.accept(operation, job)
         return self.handle(operation, job.id)
 
     def handle(self, operation: Operation, job_id: str) -> Job[Any]:

@@ -6,8 +6,8 @@ from ..attempt.direct import DirectCall
 from ..attempt.metrics import Counter
 from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
-from ..engine.values import Message
-from ..errors import InvalidInputError, MalformedInputError
+from ..engine.values import Message, NewJob
+from ..errors import BacklogFullError, InvalidInputError, MalformedInputError
 from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
@@ -127,7 +127,7 @@ class OperationDoor:
             )
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None
-        await runtime.engine.accept([job])
+        await self._store(job)
         self._accepted.add()
         request.job_id = job.id
         jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
@@ -140,6 +140,14 @@ class OperationDoor:
         ]
         document = job_document(record_of(job), durability, jobs_url)
         await respond(request.send, 202, document, headers=fields)
+
+    async def _store(self, job: NewJob) -> None:
+        try:
+            await self._runtime.backlog.accept(self._operation, job)
+        except BacklogFullError as error:
+            after = error.retry_after_seconds
+            problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)
+            raise RefusedError(problem) from None
 
 
 def _trace(scope: Scope) -> dict[str, str]:
