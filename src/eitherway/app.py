@@ -17,7 +17,7 @@ from .gateway.asgi import Gateway
 from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
-from .operation import Operation
+from .operation import Operation, Upgrade
 from .policy import Delivery, Limit, Retry
 from .registry import Operations
 from .settings import Settings
@@ -44,6 +44,7 @@ class Policies(TypedDict, total=False):
     status: int
     version: int
     group: Callable[..., Any]
+    upgrade: Upgrade
 
 
 class Router:

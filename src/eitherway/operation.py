@@ -15,6 +15,9 @@ from .policy import Delivery, Limit, Retry
 _BODILESS = frozenset({"GET", "HEAD"})
 _DAY_SECONDS = 86_400.0
 
+Upgrade = Callable[[Any, int], Any]
+"""Makes the body that fits now of an older one (decoded JSON) and the version it is of."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation:
@@ -34,6 +37,7 @@ class Operation:
     status: int = 200  # of a success
     version: int = 1
     group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
+    upgrade: Upgrade | None = None  # of bodies that older versions accepted
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
     is_async: bool = field(init=False)
@@ -67,6 +71,7 @@ class Operation:
         if self.version < 1:
             raise ConfigurationError(f"{self.name}: versions count from 1")
         self._check_backlog()
+        self._check_upgrade()
 
     def _check_backlog(self) -> None:
         most = self.backlog_max
@@ -78,4 +83,21 @@ class Operation:
             raise ConfigurationError(
                 f"{self.name}: backlog_max is of jobs that wait, and a direct call makes none: "
                 'use delivery="queued", or a limit'
+            )
+
+    def _check_upgrade(self) -> None:
+        if self.upgrade is None:
+            return
+        if not callable(self.upgrade) or inspect.iscoroutinefunction(self.upgrade):
+            raise ConfigurationError(
+                f"{self.name}: upgrade is a plain function of a body and its version"
+            )
+        if self.version == 1:
+            raise ConfigurationError(
+                f"{self.name}: upgrade is for jobs of older versions, and 1 is the first: "
+                "raise version"
+            )
+        if self.binding.body is None:
+            raise ConfigurationError(
+                f"{self.name}: upgrade makes a body, and the handler takes none"
             )

@@ -22,7 +22,7 @@ class Service:
     def __init__(self, folder: Path, *command: str, target: str = "apps:app") -> None:
         self.folder = folder
         self.engine = f"sqlite:///{folder / 'jobs.db'}"
-        self.log = folder / f"{'-'.join(command).replace(':', '-')}.log"
+        self.log = folder / f"{'-'.join((target, *command)).replace(':', '-')}.log"
         self._command = [sys.executable, "-m", "eitherway", command[0], target]
         self._command += ["--engine", self.engine, *command[1:]]
         if command[0] != "worker":

@@ -5,11 +5,12 @@ is an error of its own.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, assert_type
 
 from pydantic import BaseModel
 
-from eitherway import App, Context, Job, JobState, Limit, Retry, Router, Table
+from eitherway import App, BacklogFullError, Context, Job, JobState, Limit, Retry, Router, Table
 from eitherway.job import JobRecord
 from eitherway.testing import Response, TestApp
 
@@ -31,6 +32,7 @@ app = App("shop")
 orders = app.table("orders", Order, key="order_id")
 notes = app.table("notes", dict[str, Any], key="order_id")
 orders_db = Limit("orders-db", in_flight=8, per_second=200)
+MIDNIGHT = datetime(2027, 1, 1, tzinfo=UTC)
 
 
 @app.post("/orders", delivery="queued", retry=Retry(attempts=5), limit=orders_db)
@@ -55,6 +57,19 @@ def count_words(ctx: Context, text: str) -> int:
     return len(text.split())
 
 
+def to_cents(body: Any, version: int) -> Any:
+    return {"order_id": body["order_id"], "amount": body["amount"] / 100}
+
+
+@app.post("/bills", delivery="queued", backlog_max=1_000, version=2, upgrade=to_cents)
+async def send_bill(order: Order) -> None: ...
+
+
+@app.operation()
+async def remind(order_id: str, at: str) -> None:
+    """Keeps its own parameter `at`."""
+
+
 @app.put("/orders/{order_id}")
 async def correct_order(ctx: Context, order: Order, order_id: str) -> Order:
     assert_type(ctx.enqueue(place_order, order), Job[Order])
@@ -62,6 +77,9 @@ async def correct_order(ctx: Context, order: Order, order_id: str) -> Order:
     assert_type(ctx.enqueue(announce, order_id, loud=True), Job[None])
     assert_type(ctx.enqueue(count_words, "two words"), Job[int])
     ctx.enqueue(place_order, order_id)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert_type(ctx.enqueue(place_order, order, delay_seconds=60), Job[Order])
+    assert_type(await ctx.enqueue(count_words, "two words", at=MIDNIGHT), Job[int])
+    ctx.enqueue(place_order, order, delay_seconds="soon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
     ctx.enqueue(announce)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     return order
 
@@ -82,10 +100,25 @@ async def enqueueing(order: Order) -> None:
     assert_type(await app.enqueue(print_receipt, order), Job[Receipt])
     assert_type(await app.enqueue(announce, "a", loud=True), Job[None])
     assert_type(await (await app.enqueue(count_words, "two words")).result(), int)
+    assert_type(await app.enqueue(place_order, order, delay_seconds=60), Job[Order])
+    assert_type(await app.enqueue(print_receipt, order, delay_seconds=0.5), Job[Receipt])
+    assert_type(await app.enqueue(announce, "a", at=MIDNIGHT, loud=True), Job[None])
+    assert_type(await app.enqueue(count_words, "two words", at=MIDNIGHT), Job[int])
+    assert_type(await app.enqueue(remind, "a", at="noon"), Job[None])
+    await app.enqueue(place_order, order, delay_seconds="soon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    await app.enqueue(place_order, order, at="noon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    await app.enqueue(place_order, order, at=1_800_000_000)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
     await app.enqueue(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await app.enqueue(place_order)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await app.enqueue(announce, "a", quiet=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await app.enqueue("place_order", order)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def too_many(order: Order) -> None:
+    try:
+        await app.enqueue(send_bill, order)
+    except BacklogFullError as error:
+        assert_type(error.retry_after_seconds, float)
 
 
 async def tables(order: Order) -> None:
@@ -112,6 +145,8 @@ async def testing(order: Order) -> None:
         assert_type(await shop.call(print_receipt, order), Receipt)
         assert_type(await shop.call(announce, "a"), None)
         assert_type(await shop.enqueue(count_words, "two words"), Job[int])
+        assert_type(await shop.enqueue(count_words, "two words", delay_seconds=1), Job[int])
+        assert_type(await shop.enqueue(place_order, order, at=MIDNIGHT), Job[Order])
         assert_type(await shop.request("POST", "/orders", json={}), Response)
         assert_type(await shop.drain(), int)
         await shop.call(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -122,5 +157,7 @@ def declaring(router: Router) -> None:
     router.post("/orders", retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", retries=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     router.post("/orders", limit=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", backlog_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", version=2, upgrade=str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Retry(jitter="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Limit(8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -21,6 +21,7 @@ from ..operation import Operation
 from ..registry import Operations
 from .dead import SCANNED_MAX, DeadGroups, Selection, dead_groups, letters
 from .redrive import CANARY_SECONDS, Redriven, Redriver, is_dead
+from .upgrade import UpgradeError, arguments_of
 from .watch import Watcher
 
 _BATCH = 200
@@ -96,12 +97,14 @@ class Operators:
     async def edit(self, job_id: str, payload: bytes) -> None:
         """Send a dead letter again with another payload; its parameters and headers stay.
 
+        The job stays of the version that it was accepted under, and so does its payload: what is
+        given here has that version's form, as what it replaces had, and goes through `upgrade=`.
         `InvalidInputError` where the payload does not fit the operation: then nothing changes.
         `UnknownJobError` where the job is no dead letter.
         """
         inside = await self.job(job_id)
         message = replace(inside.message, payload=payload)
-        self._check(inside.job.operation, message)
+        self._check(inside.job, message)
         if not is_dead(inside.job) or not await self._redriver.send_edited(inside.job, message):
             raise UnknownJobError(f"job {job_id} is {inside.job.state}, and no dead letter")
 
@@ -131,18 +134,29 @@ class Operators:
     def _operation(self, name: str) -> Operation | None:
         return self._operations.named(name) if self._operations is not None else None
 
-    def _check(self, name: str, message: Message) -> None:
+    def _check(self, job: JobRecord, message: Message) -> None:
         size = len(message.payload) + len(message.params) + len(message.headers)
         most = self._engine.capabilities.payload_bytes_max
         if size > most:
             raise InvalidInputError(f"the message has {size} bytes, the engine takes {most}")
-        operation = self._operation(name)
-        if operation is not None:
-            if operation.binding.body is None and message.payload:
-                raise InvalidInputError(f"{name} takes no body: its input is in its parameters")
-            operation.binding.decode_message(message.payload, message.params)
+        operation = self._operation(job.operation)
+        if operation is not None and job.version <= operation.version:
+            _check_fit(operation, message, job.version)
             return
         try:
             from_json(message.payload, allow_inf_nan=False)
         except ValueError as error:
             raise MalformedInputError(str(error)) from None
+
+
+def _check_fit(operation: Operation, message: Message, version: int) -> None:
+    if operation.binding.body is None and message.payload:
+        raise InvalidInputError(f"{operation.name} takes no body: its input is in its parameters")
+    try:
+        arguments_of(operation, message, version)
+    except UpgradeError as error:
+        raised = error.__cause__
+        raise InvalidInputError(
+            f"{error}, with {type(raised).__name__}: {raised}: give the body in the form that "
+            f"version {version} had"
+        ) from None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..engine.values import Delivery, Finish, Overdue
-from ..execute import Ended
+from ..errors import InvalidInputError
+from ..execute import Ended, cause_of, exception_text
 from ..ids import Randomness
 from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
 from ..operation import Operation
 from ..policy import Retry
 from ..problem import Problem
+from .upgrade import UpgradeError
 
 UNCOUNTED = frozenset({Outcome.THROTTLED, Outcome.INTERRUPTED, Outcome.CONFLICT})
 _CAUSES = {  # where no exception says more
@@ -20,6 +22,7 @@ _CAUSES = {  # where no exception says more
 }
 _EXPIRED = "deadline passed"
 _INCOMPATIBLE = "input no longer fits"
+_UPGRADE_FAILED = "upgrade failed"
 _REAPER_RETRY = Retry()  # for jobs whose operation this process does not know
 
 
@@ -81,13 +84,18 @@ class Judge:
             return self._failed(ground, FailureKind.EXPIRED, _expired(), _EXPIRED)
         return replace(ground, state=JobState.RETRYING, due=now + delay)
 
-    def incompatible(self, delivery: Delivery, detail: str, now: float) -> Finish:
-        """Where a job goes whose stored payload no longer fits its operation."""
+    def incompatible(
+        self, delivery: Delivery, operation: Operation, error: InvalidInputError, now: float
+    ) -> Finish:
+        """Where a job goes whose stored payload no longer fits its operation: it is not retried."""
+        detail = f"the stored input does not fit {operation.name}: {error}"
+        raised = error.__cause__ if isinstance(error, UpgradeError) else None
         problem = Problem.of("incompatible", detail)
         attempt = Attempt(
             number=delivery.job.starts,
             outcome=Outcome.ERROR,
             error=problem.document(),
+            exception=exception_text(raised) if raised else _places(error),
             started=delivery.job.attempts[-1].started,
             finished=now,
         )
@@ -99,7 +107,8 @@ class Judge:
             starts=delivery.job.starts,
             attempts=(attempt,),
         )
-        return self._failed(ground, FailureKind.INCOMPATIBLE, problem, _INCOMPATIBLE)
+        cause = f"{_UPGRADE_FAILED}: {cause_of(raised)}" if raised else _INCOMPATIBLE
+        return self._failed(ground, FailureKind.INCOMPATIBLE, problem, cause)
 
     def reaped(self, overdue: Overdue, retry: Retry | None, now: float) -> Finish:
         """Where a job goes whose holder died, or whose deadline passed while it waited.
@@ -143,6 +152,12 @@ class Judge:
             expires=None if kept else ground.at + self._retention_seconds,
             suspect=False,
         )
+
+
+def _places(error: InvalidInputError) -> str:
+    """What does not fit and where, for operators."""
+    places = (f"{place['pointer'] or '/'}: {place['detail']}" for place in error.errors)
+    return "\n".join((f"{type(error).__name__}: {error}", *places))
 
 
 def _expired() -> Problem:

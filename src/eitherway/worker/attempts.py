@@ -7,6 +7,7 @@ import logging
 
 from ..attempt.runtime import Runtime
 from ..attempt.trace import trace_id
+from ..attempt.upgrade import arguments_of
 from ..codec import decode_mapping
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
@@ -50,12 +51,11 @@ class QueuedAttempt:
         job, message = self._delivery.job, self._delivery.message
         now = self._runtime.clock.now()
         try:
-            arguments = self._operation.binding.decode_message(message.payload, message.params)
+            arguments = arguments_of(self._operation, message, job.version)
         except InvalidInputError as error:
-            detail = f"the stored input does not fit {self._operation.name}: {error}"
-            await self._settle(
-                Work(), self._runtime.judge.incompatible(self._delivery, detail, now)
-            )
+            judge = self._runtime.judge
+            finish = judge.incompatible(self._delivery, self._operation, error, now)
+            await self._settle(Work(), finish)
             return
         await self._runtime.runner.run(
             self._operation,
