@@ -101,7 +101,30 @@ async def test_as_many_are_accepted_on_a_file_from_two_doors(tmp_path):
         assert await waiting(made) == MOST
 
 
-async def test_what_wakes_frees_room_again(shop):
+async def test_an_engine_that_takes_its_time_to_count_is_held_to_it(shop, monkeypatch):
+    """What began and ended meanwhile is not in its answer, and counts all the same."""
+    await statuses(shop, MOST - 1)
+    engine = shop.test.runtime.engine
+    count, go = engine.waiting, asyncio.get_running_loop().create_future()
+
+    async def late(operations):
+        monkeypatch.setattr(engine, "waiting", count)
+        found = await count(operations)
+        await go
+        return found
+
+    monkeypatch.setattr(engine, "waiting", late)
+    slow = asyncio.ensure_future(statuses(shop, 1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert engine.waiting == count  # it has begun to count
+    assert await statuses(shop, 1) == [202]
+    go.set_result(None)
+    assert await asyncio.wait_for(slow, 5) == [503]
+    assert await waiting(shop) == MOST
+
+
+async def test_what_ends_frees_room_again(shop):
     """Whatever ends makes room for as many."""
     await statuses(shop, MOST)
     await shop.test.drain()
@@ -127,6 +150,27 @@ async def test_python_is_told_when_to_come_back(shop):
         await shop.test.enqueue(shop.place, 11)
     assert refused.value.retry_after_seconds >= 1
     assert await waiting(shop) == MOST
+
+
+async def test_who_is_refused_comes_back_when_a_place_may_be_free(shop):
+    """After as long as one took of late: at least a second, at most a minute."""
+
+    async def told():
+        reply = await shop.test.request("POST", "/orders?number=1")
+        assert reply.status == 503
+        return reply.headers["retry-after"]
+
+    await statuses(shop, MOST)
+    assert await told() == "1"
+    await shop.test.advance(20)
+    assert await told() == "20"  # none came free
+    await shop.test.drain()
+    await statuses(shop, MOST)
+    assert await told() == "2"  # ten did
+    await shop.test.advance(40)
+    assert await told() == "6"
+    await shop.test.advance(1)
+    assert await told() == "1"  # that was long ago
 
 
 async def test_an_attempts_jobs_are_not_refused(shop):

@@ -52,7 +52,7 @@ class Runtime:
         self.clock = clock
         self.randomness = randomness
         self.settings = settings
-        self.backlog = Backlog(engine)
+        self.backlog = Backlog(engine, clock)
         self.limiter = Limiter(list(operations), engine, clock)
         self.executor = Executor(
             clock, middleware, _threads(operations), engine.capabilities.payload_bytes_max
