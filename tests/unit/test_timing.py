@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from eitherway import App, ConfigurationError, Context, InvalidInputError, JobState
+from eitherway import App, ConfigurationError, Context, InvalidInputError, JobState, Limit
 from eitherway.job import FailureKind
 from eitherway.settings import Settings
 from eitherway.testing import FakeClock, TestApp
@@ -50,6 +50,16 @@ async def shown(shop, job):
 
 def moment(shop, seconds):
     return datetime.fromtimestamp(shop.clock.now() + seconds, UTC)
+
+
+@app.post("/keyed", delivery="queued", limit=Limit("keyed", in_flight=1, key=lambda text: text[0]))
+async def keyed(text: str) -> None:
+    ran.append(text)
+
+
+@app.post("/ordered", delivery="queued", group=lambda text: text[0])
+async def ordered(text: str) -> None:
+    ran.append(text)
 
 
 @pytest.mark.parametrize("how", ["delay_seconds", "at", "elsewhere"])
@@ -122,6 +132,29 @@ async def test_a_handlers_own_parameter_of_that_name_stays_its_own(shop):
     assert await job.status() is JobState.QUEUED
     await shop.drain()
     assert ran == [("tea", "noon", 5)]
+
+
+async def test_a_job_for_later_takes_no_room_of_its_key_until_it_is_due(shop):
+    """Others of the key run meanwhile; then it holds to the limit as they do."""
+    await shop.enqueue(keyed, "a later", delay_seconds=60)
+    await shop.enqueue(keyed, "a now")
+    assert await shop.drain() == 1
+    assert ran == ["a now"]
+    await shop.advance(60)
+    await shop.enqueue(keyed, "a then")
+    await shop.drain()
+    assert sorted(ran) == ["a later", "a now", "a then"]
+
+
+async def test_a_group_keeps_the_order_of_its_accepts(shop):
+    """A job for later holds up those of its group that came after it, and no others."""
+    for text in ("a now", "a later", "a last", "b"):
+        await shop.enqueue(ordered, text, delay_seconds=60 if text == "a later" else 0)
+    await shop.drain()
+    assert sorted(ran) == ["a now", "b"]
+    await shop.advance(60)
+    await shop.drain()
+    assert ran[2:] == ["a later", "a last"]
 
 
 async def test_an_attempts_job_for_later_comes_with_its_commit(shop):
