@@ -57,6 +57,7 @@ class Ended:
     cause: str | None = None  # of an exception: what dead letters are grouped by
     delay_seconds: float | None = None  # what the handler asked for
     permanent: bool = False  # never to be retried
+    error: Exception | None = None  # what the handler raised, where that was no signal
 
 
 class Executor:
@@ -207,6 +208,7 @@ def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
         exception=exception_text(error),
         cause=cause_of(error),
         permanent=isinstance(error, operation.retry.never),
+        error=error,
     )
 
 

@@ -18,6 +18,7 @@ from .engine.contract import Engine
 from .engine.values import Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
 from .errors import ConfigurationError, InvalidInputError
 from .signals import Conflict, NotFound
+from .spending import measured_call
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -39,7 +40,8 @@ class UnitOfWork:
     async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
         """The item as this attempt sees it: its own write, else as committed."""
         if key not in self._read:
-            (self._read[key],) = await self._engine.read([key])
+            with measured_call():
+                (self._read[key],) = await self._engine.read([key])
         if check:
             self._checked.add(key)
         committed = self._read[key]

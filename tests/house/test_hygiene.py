@@ -14,7 +14,10 @@ MACHINE = re.compile(
     r"|file:///"
 )
 
-SLOW_APPS = {Path("tests/acceptance/apps.py")}  # served by the tests: handlers that take their time
+SLOW_APPS = {  # served by the tests: handlers that take their time
+    Path("tests/acceptance/apps.py"),
+    Path("tests/acceptance/limited_apps.py"),
+}
 
 
 def test_tests_do_not_sleep(root: Path) -> None:

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from ..clock import Clock
 from ..engine.contract import Engine
+from ..engine.limits import LimitUse
 from ..engine.values import JobFilter, JobPage, Message, OperationStatistics
 from ..errors import (
     InvalidInputError,
@@ -78,6 +79,10 @@ class Operators:
     async def statistics(self) -> Sequence[OperationStatistics]:
         """Where every operation's jobs are."""
         return await self._engine.statistics()
+
+    async def limits(self) -> Sequence[LimitUse]:
+        """What is in use of every limit that was ever used."""
+        return await self._engine.limits()
 
     # -- acting ----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem
 from ..table import UnitOfWork
+from .adaptive import Teacher
 from .contention import Contention
 
 CONFLICTS_MAX = 20
@@ -30,8 +31,9 @@ _NOTHING = Work()
 class Runner:
     """Runs attempts and commits them; what committing means is the door's to say."""
 
-    def __init__(self, engine: Engine, executor: Executor, clock: Clock) -> None:
+    def __init__(self, engine: Engine, executor: Executor, clock: Clock, teacher: Teacher) -> None:
         self._engine = engine
+        self._teacher = teacher
         self._executor = executor
         self._clock = clock
         self._contention = Contention()
@@ -51,9 +53,13 @@ class Runner:
         moved: Sequence[ItemKey] = ()
         while True:
             started = self._clock.now()
-            async with self._contention.turn(moved) if moved else nullcontext():
-                ended, work = await self._once(operation, arguments, new_context, timeout_seconds)
-                settled = await commit(ended, work, conflicts)
+            with self._teacher.watching(operation) as watch:
+                async with self._contention.turn(moved) if moved else nullcontext():
+                    ended, work = await self._once(
+                        operation, arguments, new_context, timeout_seconds
+                    )
+                    settled = await commit(ended, work, conflicts)
+                watch.ended = ended
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
                 ended = _too_many(operation)
                 settled = await commit(ended, _NOTHING, conflicts)

@@ -19,6 +19,7 @@ from ..operation import Operation
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..table import UnitOfWork, refuse_running_loop
+from .adaptive import Teacher
 from .backlog import Backlog
 from .hub import Hub
 from .limits import Limiter
@@ -57,7 +58,8 @@ class Runtime:
         self.executor = Executor(
             clock, middleware, _threads(operations), engine.capabilities.payload_bytes_max
         )
-        self.runner = Runner(engine, self.executor, clock)
+        self.teacher = Teacher(list(operations), self.limiter, engine, clock)
+        self.runner = Runner(engine, self.executor, clock, self.teacher)
         self.judge = Judge(randomness, settings.retention_seconds)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last
@@ -90,10 +92,12 @@ class Runtime:
                 )
         await self.engine.open()
         self.metrics.begin(await self.engine.statistics())
+        await self.teacher.open()
 
     async def close(self) -> None:
         """Let go of everything."""
         await self.hub.close()
+        await self.teacher.close()
         await self.limiter.close()
         self.executor.close()
         await self.engine.close()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..gateway.operator_documents import statistics_document
+from ..gateway.operator_documents import limit_document, statistics_document
 from ..job import JobState
 from .options import EngineOption
 from .store import (
@@ -71,7 +71,9 @@ def stats(
 async def _statistics(store: Store) -> dict[str, Any]:
     now = store.clock.now()
     operations = [statistics_document(one, now) for one in await store.operators.statistics()]
-    return {"workers": await store.operators.workers(), "operations": operations}
+    limits = [limit_document(use) for use in await store.operators.limits()]
+    workers = await store.operators.workers()
+    return {"workers": workers, "operations": operations, "limits": limits}
 
 
 def _print(document: dict[str, Any]) -> None:
@@ -89,3 +91,10 @@ def _print(document: dict[str, Any]) -> None:
     if document["workers"] is not None:
         console.print(f"workers: {document['workers']}")
     print_table(["operation", *states, "dead", "oldest waits", ""], rows)
+    if document["limits"]:
+        console.print()
+        limits = [
+            (use["limit"], use["running"], use["held"], use["started"], use["learned_per_second"])
+            for use in document["limits"]
+        ]
+        print_table(["limit", "running", "held for calls", "started", "learned per second"], limits)

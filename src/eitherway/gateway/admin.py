@@ -24,6 +24,7 @@ from .admin_requests import Chosen, Named, Page, RedriveWish, body_of, invalid, 
 from .operator_documents import (
     groups_document,
     inside_document,
+    limit_document,
     page_document,
     redriven_document,
     statistics_document,
@@ -122,7 +123,11 @@ class Admin:
         now = self._runtime.clock.now()
         found = await self._operators.statistics()
         documents = [statistics_document(one, now) for one in found]
-        return {"workers": await self._operators.workers(), "operations": documents}
+        return {
+            "workers": await self._operators.workers(),
+            "operations": documents,
+            "limits": [limit_document(use) for use in await self._operators.limits()],
+        }
 
     # -- acting ----------------------------------------------------------------------------------
 

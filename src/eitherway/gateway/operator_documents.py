@@ -6,11 +6,13 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from ..attempt.adaptive import learned_pace
 from ..attempt.dead import DeadGroup, DeadGroups
 from ..attempt.operators import Inside
 from ..attempt.redrive import Redriven
 from ..codec import decode_mapping
 from ..engine.capabilities import Durability
+from ..engine.limits import LimitUse
 from ..engine.values import JobPage, OperationStatistics
 from ..job import WAITING, JobRecord, JobState
 from .documents import job_document, rfc3339
@@ -66,6 +68,17 @@ def statistics_document(one: OperationStatistics, now: float) -> dict[str, Any]:
         "oldest_due": rfc3339(one.oldest_due),
         "oldest_seconds": oldest_seconds(one, now),
         "paused": one.paused,
+    }
+
+
+def limit_document(use: LimitUse) -> dict[str, Any]:
+    """What is in use of a limit, and the pace that was learnt of it."""
+    return {
+        "limit": use.name,
+        "running": use.running,
+        "held": use.held,
+        "started": use.started,
+        "learned_per_second": learned_pace(use.learned),
     }
 
 
