@@ -7,9 +7,10 @@ from types import ModuleType
 import pytest
 
 import eitherway
+import eitherway.sql
 import eitherway.testing
 
-PUBLIC = [eitherway, eitherway.testing]
+PUBLIC = [eitherway, eitherway.sql, eitherway.testing]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)

@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, assert_type
 
 from pydantic import BaseModel
+from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session
 
 from eitherway import App, BacklogFullError, Context, Job, JobState, Limit, Retry, Router, Table
 from eitherway.job import JobRecord
+from eitherway.sql import create_once_table, forget, observe, once
 from eitherway.testing import Response, TestApp
 
 
@@ -150,6 +154,42 @@ async def testing(order: Order) -> None:
         assert_type(await shop.request("POST", "/orders", json={}), Response)
         assert_type(await shop.drain(), int)
         await shop.call(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def charge(session: AsyncSession, order: Order, twice: bool = False) -> Receipt:
+    return Receipt(order_id=order.order_id)
+
+
+def refund(session: Session, order: Order) -> None: ...
+
+
+async def own_database(ctx: Context, session: AsyncSession, order: Order) -> None:
+    assert_type(await once(ctx, session, charge, session, order), Receipt)
+    assert_type(await once(ctx, session, charge, session, order, twice=True), Receipt)
+    assert_type(await once(ctx, session, charge, session, order, name="charge"), Receipt)
+    assert_type(await forget(session, older_than_seconds=30 * 86_400), int)
+    await once(ctx, session, charge, session)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await once(ctx, session, charge, session, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await once(ctx, session, refund, session, order)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def own_plain_database(ctx: Context, session: Session, order: Order) -> None:
+    once(ctx, session, refund, session, order)
+    assert_type(once(ctx, session, len, "two words"), int)
+    assert_type(once(ctx, session, len, "two words", name="length"), int)
+    assert_type(forget(session, older_than_seconds=30 * 86_400), int)
+    once(ctx, session, refund, session, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def migrating(
+    engine: AsyncEngine, connection: AsyncConnection, plain: Engine, transaction: Connection
+) -> None:
+    observe(engine)
+    observe(plain)
+    await create_once_table(engine)
+    await create_once_table(connection)
+    assert_type(create_once_table(plain), None)
+    assert_type(create_once_table(transaction), None)
 
 
 def declaring(router: Router) -> None:

@@ -134,12 +134,16 @@ def test_a_circle_of_causes_has_an_end():
     assert not busy(one)
 
 
+def connect_without_end(postgres, held):
+    for _ in range(1000):
+        held.enter_context(postgres.connect("postgres"))
+
+
 @pytest.mark.slow
 def test_postgresql_without_a_free_connection_is_busy(postgres):
-    """Whose code does not come through; and neither does a wrong password count."""
+    """Its code does not come through. A wrong name is refused in the same way, and is not."""
     with ExitStack() as held, pytest.raises(psycopg.OperationalError) as refused:
-        for _ in range(1000):
-            held.enter_context(postgres.connect("postgres"))
+        connect_without_end(postgres, held)
     assert busy(refused.value)
     with pytest.raises(psycopg.OperationalError) as unknown:
         postgres.connect("no_such_database")

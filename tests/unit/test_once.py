@@ -415,9 +415,9 @@ async def test_a_crash_after_its_commit_and_before_the_jobs_own_counts_once(data
         assert (await seen.get(job.id))["counted"] == 1
 
 
-async def test_a_plain_handler_counts_in_its_thread(database, test_app):
-    if database.is_async:
-        pytest.skip("a plain handler has a plain session")
+async def test_a_plain_handler_counts_in_its_thread(url, test_app):
+    database = Database(url, kind="plain")
+    create_once_table(database.engine)
     app = App("shop")
 
     @app.operation(delivery="queued")
@@ -429,3 +429,4 @@ async def test_a_plain_handler_counts_in_its_thread(database, test_app):
         job = await tested.enqueue(count)
         await tested.drain()
         assert await job.result(0) == database.count() == 1
+    await database.close()
