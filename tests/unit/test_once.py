@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -227,6 +228,73 @@ async def test_an_attempt_waits_for_the_one_that_runs(database, first):
     await asyncio.to_thread(attempts[0].join)
     assert results == [1 if first == "fails" else 11]
     assert database.count() == 1
+
+
+def attempt_after_a_read(engine, everybody_has_read):
+    with Session(engine) as session:
+        session.execute(select(counters)).all()
+        everybody_has_read.wait()
+        return once(context(), session, add, session)
+
+
+@pytest.mark.slow
+def test_a_snapshot_may_fail_an_attempt_but_repeats_nothing(postgres):
+    """In REPEATABLE READ who has waited cannot see the result: it fails, and its retry can."""
+    database = Database(postgres.new_database(), kind="plain")
+    create_once_table(database.engine)
+    engine = database.engine.execution_options(isolation_level="REPEATABLE READ")
+    both = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as threads:
+        attempts = [threads.submit(attempt_after_a_read, engine, both) for _ in range(2)]
+    (failure,) = filter(None, [attempt.exception() for attempt in attempts])
+    assert failure.orig.sqlstate == "40001"
+    assert attempt_after_a_read(engine, threading.Barrier(1)) == database.count() == 1
+    database.engine.dispose()
+    database.reader.dispose()
+
+
+def test_sqlite_waits_after_a_read_if_transactions_begin_immediately(tmp_path):
+    """With a plain BEGIN it would not: `database is locked`."""
+    database = Database(f"sqlite:///{tmp_path / 'shop.db'}", kind="plain")
+    event.listen(database.engine, "connect", leave_transactions_to_us)
+    event.listen(database.engine, "begin", begin_as_a_writer)
+    create_once_table(database.engine)
+    alone = threading.Barrier(1)
+    with ThreadPoolExecutor(4) as threads:
+        attempts = [threads.submit(attempt_after_a_read, database.engine, alone) for _ in range(4)]
+    assert [attempt.result() for attempt in attempts] == [1] * 4
+    database.engine.dispose()
+    database.reader.dispose()
+
+
+def leave_transactions_to_us(connection, record):
+    connection.isolation_level = None
+
+
+def begin_as_a_writer(connection):
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def test_an_attempt_that_is_cancelled_undoes_everything(url):
+    """Timed out, or given back."""
+    database = Database(url, kind="async")
+    await create_once_table(database.engine)
+    has_added = asyncio.Event()
+
+    async def stay(session) -> int:
+        await session.run_sync(add)
+        has_added.set()
+        return await asyncio.Event().wait()
+
+    async with database.session() as session:
+        attempt = asyncio.create_task(once(context(), session, stay, session))
+        await has_added.wait()
+        attempt.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await attempt
+    assert (database.count(), database.rows(once_table)) == (0, [])
+    assert await call(database) == 1
+    await database.close()
 
 
 # -- refusals ----------------------------------------------------------------------------------
