@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any, cast, overload
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import CursorResult, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,29 +16,34 @@ from ..errors import ConfigurationError
 from .ownership import begun_by_user
 from .schema import once_table
 
-_SET = {
-    "postgresql": postgresql.insert(once_table).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(once_table).on_conflict_do_nothing(),
-}
 _UNDEFINED_TABLE = "42P01"
 _ROW = once_table.c
+_HERE = (_ROW.job_id == bindparam("this_job")) & (_ROW.name == bindparam("this_name"))
+_SET = {
+    dialect: insert(once_table)
+    .values(job_id=bindparam("this_job"), name=bindparam("this_name"))
+    .on_conflict_do_nothing()
+    .returning(_ROW.job_id)
+    for dialect, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}
+_READ = select(_ROW.result).where(_HERE)
+_FILL = update(once_table).where(_HERE).values(result=bindparam("kept"))
 
 
 class Marker:
     """The marker of one body in one job, in the transaction of the session that it is given."""
 
     def __init__(self, job_id: str, name: str) -> None:
-        self._key = {"job_id": job_id, "name": name}
-        self._here = (_ROW.job_id == job_id) & (_ROW.name == name)
+        self._key = {"this_job": job_id, "this_name": name}
 
     def set(self, session: Session) -> bool:
         """Set the marker; False if it is there already. Waits for whoever is about to commit it.
 
         `ConfigurationError` where the database cannot do it, or not yet.
         """
-        statement = _SET[dialect_of(session)].values(self._key).returning(_ROW.job_id)
+        statement = _SET[dialect_of(session)]
         try:
-            return session.execute(statement).first() is not None
+            return session.execute(statement, self._key).first() is not None
         except DBAPIError as error:
             if not _table_is_missing(error):
                 raise
@@ -49,12 +54,12 @@ class Marker:
 
     def read(self, session: Session) -> str | None:
         """The result that was kept; None where the body ended without one, or the marker went."""
-        found: str | None = session.scalar(select(_ROW.result).where(self._here))
+        found: str | None = session.scalar(_READ, self._key)
         return found
 
     def fill(self, session: Session, result: str) -> None:
         """Keep the body's result."""
-        session.execute(update(once_table).where(self._here).values(result=result))
+        session.execute(_FILL, {**self._key, "kept": result})
 
 
 def dialect_of(session: Session) -> str:
