@@ -13,7 +13,7 @@ counters = Table(
     "counters", MetaData(), Column("name", Text, primary_key=True), Column("value", Integer)
 )
 passed = Table("passed", counters.metadata, Column("job_id", Text))
-database = create_async_engine(os.environ["COUNTERS_URL"], pool_size=8, max_overflow=0)
+database = create_async_engine(os.environ["COUNTERS_URL"], pool_size=16, max_overflow=0)
 app = App("counting")
 
 
@@ -24,7 +24,7 @@ async def add(session: AsyncSession, name: str) -> int:
     return (await session.scalars(added)).one()
 
 
-@app.post("/counters/{name}", delivery="queued", lease_seconds=1.0, limit=Limit(in_flight=8))
+@app.post("/counters/{name}", delivery="queued", lease_seconds=1.0, limit=Limit(in_flight=16))
 async def count(ctx: Context, name: str) -> int:
     """Counts once; every attempt that comes so far is noted, and often dies before it has ended."""
     async with AsyncSession(database) as session:

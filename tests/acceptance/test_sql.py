@@ -37,15 +37,13 @@ async def test_5000_jobs_count_to_5000_in_postgresql_under_kills(tmp_path, postg
         await service.ready()
         load = Load(service)
         await load.run()
-        while (states := states_in(tmp_path / "jobs.db")) != {"succeeded": sum(states.values())}:
-            await tick()
+        jobs = await until_succeeded(tmp_path / "jobs.db")
     with engine.connect() as connection:
         total = connection.scalar(select(func.sum(counters.c.value)))
         markers = connection.scalar(select(func.count()).select_from(once_table))
         passages = connection.scalar(select(func.count()).select_from(passed))
     engine.dispose()
 
-    jobs = states["succeeded"]
     assert load.kills == KILLS
     assert load.accepted == JOBS
     # a request that a killed gateway did not answer may have been accepted: no more than those
@@ -56,7 +54,7 @@ async def test_5000_jobs_count_to_5000_in_postgresql_under_kills(tmp_path, postg
 
 
 class Load:
-    """5,000 requests, 32 at a time; a random process dies again and again, to the last of them."""
+    """5,000 requests, 32 at a time, and a random process killed 12 times meanwhile."""
 
     def __init__(self, service):
         self.service = service
@@ -86,10 +84,8 @@ class Load:
             assert response.status_code == 202, response.text
 
     async def _kill(self):
-        """As jobs end, so that there are running ones to be hit to the last."""
-        database = self.service.folder / "jobs.db"
         for number in range(1, KILLS + 1):
-            while states_in(database).get("succeeded", 0) < number * JOBS // (KILLS + 1):
+            while self.accepted < number * JOBS // (KILLS + 1):
                 await tick()
             while not (children := self.service.children()):
                 await tick()
@@ -97,6 +93,12 @@ class Load:
             self.kills += 1
 
 
-def states_in(path):
+async def until_succeeded(path):
+    """How many jobs there are, once all of them have succeeded."""
     with closing(sqlite3.connect(path)) as connection:
-        return dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state"))
+        while True:
+            states = dict(connection.execute("SELECT state, count(*) FROM job GROUP BY state"))
+            if states.keys() == {"succeeded"}:
+                return states["succeeded"]
+            assert "failed" not in states
+            await tick()
