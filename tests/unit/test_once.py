@@ -1,6 +1,7 @@
 """`eitherway.sql.once`: with both kinds of sessions, on SQLite and on a real PostgreSQL."""
 
 import asyncio
+import importlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import Session
 
 from eitherway import App, ConfigurationError, Context, Retry
-from eitherway.sql import create_once_table, forget, once, once_table
+from eitherway.sql import create_once_table, forget, once, once_table, requires
 from eitherway.testing import Crash
 
 POSTGRES = pytest.param("postgresql", marks=pytest.mark.slow)
@@ -404,6 +405,24 @@ async def test_without_transactions_it_is_refused(url):
     with Session(engine) as session, pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
         once(context(), session, add, session)
     engine.dispose()
+
+
+def test_a_context_of_several_jobs_is_refused(tmp_path):
+    """Its id is that of one of them: when another runs again alone, its marker would be missing."""
+
+    class ContextOfMany(Context):
+        pass
+
+    batch = context()
+    batch.__class__ = ContextOfMany
+    with pytest.raises(ConfigurationError, match="the context of one job, not a ContextOfMany"):
+        once(batch, Session(), add)
+
+
+def test_without_sqlalchemy_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(ConfigurationError, match=r'pip install "eitherway\[sql\]"'):
+        importlib.reload(requires)
 
 
 def test_what_is_no_session_is_refused():

@@ -68,6 +68,11 @@ def once(  # type: ignore[misc]  # a body that takes a `name` of its own is not 
     `ConfigurationError` where it cannot be promised; `TypeError` or `ValueError`, and nothing
     committed, when the result is not JSON or above 256 KiB.
     """
+    if type(ctx) is not Context:  # a batch's has the id of one of its jobs
+        raise ConfigurationError(
+            f"once() takes the context of one job, not a {type(ctx).__name__}: in a batch handler, "
+            "that of the item"
+        )
     turn = _Turn(Marker(ctx.job_id, name), Result(body))
     call = partial(body, *args, **kwargs)
     if isinstance(session, AsyncSession):
