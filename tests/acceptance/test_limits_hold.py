@@ -60,7 +60,7 @@ async def test_two_at_once_for_each_key(tmp_path):
     for span in jobs + calls:
         by_key[span["key"]].append(span)
     assert {most_at_once(spans) for spans in by_key.values()} == {2}
-    assert most_at_once(jobs + calls) > 10
+    assert most_at_once(jobs + calls) > 5
 
 
 async def test_a_blocked_key_holds_up_no_other(tmp_path):

@@ -112,6 +112,8 @@ class Limiter:
         if thread is None or thread.done():
             for stock in taken:
                 stock.give_back()
+            if any(stock.is_over for stock in taken):
+                self._shares.tend_soon()
         else:
             thread.add_done_callback(lambda _: self.release(taken))
 

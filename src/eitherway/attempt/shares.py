@@ -94,12 +94,17 @@ class Shares:
         for (stock, _), share in zip(wishes, shares, strict=True):
             stock.got(share, now)
         if self._timer is None:
-            self._timer = self._clock.call_later(_TEND_SECONDS, self._tend_soon)
+            self._timer = self._clock.call_later(_TEND_SECONDS, self._on_timer)
         return shares
 
-    def _tend_soon(self) -> None:
+    def tend_soon(self) -> None:
+        """Give back what is to be given back, now."""
+        if self._tending is None or self._tending.done():
+            self._tending = asyncio.ensure_future(self._tend())
+
+    def _on_timer(self) -> None:
         self._timer = None
-        self._tending = asyncio.ensure_future(self._tend())
+        self.tend_soon()
 
     async def _tend(self) -> None:
         """Give back what was not needed lately, and hold the rest longer."""
@@ -113,4 +118,4 @@ class Shares:
             if not (stock.slots or stock.used or stock.waiting):
                 del self._stocks[name]
         if self._stocks and self._timer is None:
-            self._timer = self._clock.call_later(_TEND_SECONDS, self._tend_soon)
+            self._timer = self._clock.call_later(_TEND_SECONDS, self._on_timer)

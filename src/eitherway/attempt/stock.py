@@ -28,6 +28,7 @@ class Stock:
     used: int = 0
     slots: int = 0
     starts: int = 0
+    fair: int = 2**31  # come down to this as calls end: jobs wait as well
     waiting: int = 0  # calls that wait for the store's answer
     peak: int = 0  # most in use since the last look
     used_at: float = -math.inf
@@ -39,7 +40,9 @@ class Stock:
         """Whether one more may be in use, after those ahead of it."""
         if self.rule.in_flight is None:
             return True
-        return self.used + ahead < self.slots and now - self.renewed_at < LEASE_SECONDS
+        return (
+            self.used + ahead < min(self.slots, self.fair) and now - self.renewed_at < LEASE_SECONDS
+        )
 
     def has_start(self, now: float, ahead: int = 0) -> bool:
         """Whether one more may start now, after those ahead of it."""
@@ -78,14 +81,24 @@ class Stock:
 
     def lowered(self, now: float) -> ShareWish | None:
         """What to hold from now on, as the last second was; None where that need not be said."""
-        slots = max(self.used, min(self.slots, int(self.peak * 1.25)))
+        slots = max(self.used, min(self.slots, self.fair, int(self.peak * 1.25)))
         if now - self.used_at < _KEPT_SECONDS:
-            slots = max(slots, min(self.slots, (self.rule.in_flight or 0) // _KEPT_PART))
+            slots = max(slots, min(self.slots, self.fair, (self.rule.in_flight or 0) // _KEPT_PART))
         self.peak = self.used
-        if slots == self.slots and (not slots or now - self.renewed_at < RENEW_SECONDS):
+        renewed = now - self.renewed_at < (RENEW_SECONDS if self.is_idle(now) else 0.0)
+        if slots == self.slots and (not slots or renewed):
             return None
         self.slots = slots  # nobody takes meanwhile what is about to be given back
         return self._wish(slots)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether no call came lately: otherwise the store is asked whether jobs wait."""
+        return not self.used and now - self.used_at >= 1.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether more is held than is fair, and can be given back."""
+        return self.slots > max(self.fair, self.used)
 
     def idle(self) -> ShareWish | None:
         """The same, with nothing kept in hand."""
@@ -96,7 +109,7 @@ class Stock:
 
     def got(self, share: Share, now: float) -> None:
         """Take in the store's answer."""
-        self.slots, self.renewed_at = share.slots, now
+        self.slots, self.fair, self.renewed_at = share.slots, share.fair, now
         if share.starts:
             self.starts += share.starts
             self.drawn_at = now

@@ -15,7 +15,7 @@ class LimitRule:
 
     name: str
     in_flight: int | None = None  # attempts at once
-    reserved: int = 0
+    reserved: int = 0  # of them, kept for calls
     per_second: float | None = None  # starts
     burst: float = 1.0
     keyed: bool = False
@@ -44,6 +44,7 @@ class Share:
 
     slots: int
     starts: int
+    fair: int = 2**31  # what to come down to as calls end, because jobs wait as well
     wait_seconds: float | None = None  # until the next start can be drawn; None without a rate
 
 

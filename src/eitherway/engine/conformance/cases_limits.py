@@ -218,6 +218,7 @@ class ShareCases(EngineHarness):
         await accept(engine, 2)
         await hold(engine, 2)
         assert len(await take(engine, 9, limits=[a_rule()])) == 1
+        assert not await take(engine, 9, limits=[a_rule()])
         waiting = ready(engine, ["place_order"], 30, limits=[a_rule()])
         task = await while_waiting(clock, waiting)
         assert (await hold(engine, 0)).slots == 0
@@ -236,6 +237,37 @@ class ShareCases(EngineHarness):
         await accept(engine, 9)
         assert len(await take(engine, 9, limits=[rule])) == 1
         assert (await hold(engine, 3, rule)).slots == 2
+
+    @pytest.mark.parametrize(("reserved", "fair"), [(0, 2), (1, 1)])
+    async def test_calls_come_down_for_jobs_that_wait(
+        self, engine: Engine, clock: VirtualClock, reserved: int, fair: int
+    ) -> None:
+        """To half of the limit, or to what is reserved for them; and only while jobs wait."""
+        rule = a_rule(in_flight=4, reserved=reserved)
+        assert await hold(engine, 4, rule) == Share(slots=4, starts=0)
+        await accept(engine, 1)
+        assert list(await ready(engine, ["place_order"], 0, limits=[rule])) == ["place_order"]
+        assert not await take(engine, 9, limits=[rule])
+        assert not await ready(engine, ["place_order"], 0, limits=[rule])
+        assert await hold(engine, 4, rule, in_use=3) == Share(slots=3, starts=0, fair=fair)
+        assert (await hold(engine, 4, rule)).slots == fair
+        assert len(await take(engine, 9, limits=[rule])) == 1
+        await clock.advance(60)
+        assert await hold(engine, 4, rule) == Share(slots=3, starts=0)
+
+    async def test_jobs_leave_half_to_calls_that_wait(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """Once a call found no place, and only for a while."""
+        await accept(engine, 9)
+        first, *_ = await take(engine, 9, limits=[a_rule()])
+        assert (await hold(engine, 1)).slots == 0
+        await end(engine, first, clock)
+        assert not await take(engine, 9, limits=[a_rule()])
+        assert (await hold(engine, 1)).slots == 1
+        await hold(engine, 0)
+        await clock.advance(60)
+        assert len(await take(engine, 9, limits=[a_rule()])) == 1
 
     async def test_a_share_lapses(self, engine: Engine, clock: VirtualClock) -> None:
         """Unless it is extended."""

@@ -158,6 +158,8 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
     common = [rule for rule in demand.limits if not rule.keyed]
     keyed = [rule for rule in demand.limits if rule.keyed]
     count = min(demand.count, tx.limits.room(common, {})[0])
+    if count <= 0:
+        tx.limits.want(common, {})
     deliveries: list[Delivery] = []
     passed = 0  # jobs set aside: past their deadline, or put off because their key has no room
     while len(deliveries) < count and passed < _PASSED_MAX:
@@ -189,6 +191,7 @@ def _with_room(
             tx.limits.start(rules, keys_of(row))
             able.append((row, message))
         else:
+            tx.limits.want(rules, keys_of(row))
             keys = row.keys or ""
             behind[keys] += 1
             later = min(wait * behind[keys], _PUT_OFF_SECONDS_MAX)

@@ -19,6 +19,7 @@ NO_KEY = "-"
 """The key of jobs that were accepted before their limit had keys."""
 
 _KEY_KEPT_SECONDS = 60.0
+_WANT_SECONDS = 2.0
 _ROUNDING = 1e-3
 """The clock's rounding must not cost a whole token."""
 
@@ -33,6 +34,8 @@ class Use:
     tokens: float | None = None
     filled: float | None = None
     idle_at: float | None = None
+    calls_want: float = 0.0
+    jobs_want: float = 0.0
     held: int = 0
 
     def room(self, rule: LimitRule, now: float) -> tuple[int, float]:
@@ -40,14 +43,24 @@ class Use:
 
         The seconds are infinite where only an end makes room.
         """
-        if rule.in_flight is None:
-            slots = NO_LIMIT
-        else:
-            slots = rule.in_flight - self.running - max(self.held, rule.reserved)
+        slots = self.places(rule, now)
         if slots <= 0:
             return 0, math.inf
         starts, wait = self.starts(rule, now)
         return min(slots, starts), wait
+
+    def places(self, rule: LimitRule, now: float) -> int:
+        """How many more jobs may run, beside what calls hold, and what is theirs."""
+        if rule.in_flight is None:
+            return NO_LIMIT
+        theirs = for_calls(rule) if self.calls_want > now else rule.reserved
+        return rule.in_flight - self.running - max(self.held, theirs)
+
+    def is_held_from_jobs(self, rule: LimitRule, now: float) -> bool:
+        """Whether calls hold more than their part while jobs have no place, and do not know yet."""
+        if rule.in_flight is None or self.held <= for_calls(rule):
+            return False
+        return self.places(rule, now) <= 0 and self.jobs_want < now + _WANT_SECONDS / 2
 
     def starts(self, rule: LimitRule, now: float) -> tuple[int, float]:
         """How many starts can be drawn now; and, where none can, after how many seconds one can."""
@@ -73,6 +86,11 @@ class Use:
             self.tokens, self.filled = min(rule.burst, left), now
 
 
+def for_calls(rule: LimitRule) -> int:
+    """How many places calls may hold while jobs wait for some, and keep while they do."""
+    return rule.reserved or (rule.in_flight or 0) // 2
+
+
 class Limits:
     """Every limit that a transaction touches."""
 
@@ -87,6 +105,13 @@ class Limits:
             one, seconds = self._use(rule, keys).room(rule, self._tx.now)
             room, wait = min(room, one), max(wait, seconds)
         return room, wait
+
+    def want(self, rules: Sequence[LimitRule], keys: Mapping[str, str]) -> None:
+        """Jobs are due and have no place: calls are to come down to their part."""
+        for rule in rules:
+            use = self._use(rule, keys)
+            if use.is_held_from_jobs(rule, self._tx.now):
+                use.jobs_want = self._tx.now + _WANT_SECONDS
 
     def start(self, rules: Sequence[LimitRule], keys: Mapping[str, str], count: int = 1) -> None:
         """Count attempts that start."""
@@ -115,8 +140,14 @@ class Limits:
         use = self._use(rule, {rule.name: key})
         mine = self._tx.one("share_of", name=rule.name, key=key, holder=holder)
         others = use.held - (mine[0] if mine is not None and mine[1] > now else 0)
-        free = NO_LIMIT if rule.in_flight is None else rule.in_flight - use.running - others
-        slots = max(wish.in_use, min(wish.slots, free))
+        free = fair = NO_LIMIT
+        if rule.in_flight is not None:
+            free = rule.in_flight - use.running - others
+            if use.jobs_want > now:
+                fair = max(0, for_calls(rule) - others)
+        slots = max(wish.in_use, min(wish.slots, free, fair))
+        if slots < wish.slots and free <= wish.in_use:
+            use.calls_want = now + _WANT_SECONDS
         if slots:
             until = now + wish.lease_seconds
             self._tx.each("share", [(rule.name, key, holder, slots, until)])
@@ -133,7 +164,10 @@ class Limits:
         if rule.keyed:
             self._find(rule.name, "").started += starts - wish.unused
         return Share(
-            slots=slots, starts=starts, wait_seconds=None if rule.per_second is None else wait
+            slots=slots,
+            starts=starts,
+            fair=fair,
+            wait_seconds=None if rule.per_second is None else wait,
         )
 
     def write(self) -> None:
@@ -148,6 +182,8 @@ class Limits:
                 use.tokens,
                 use.filled,
                 use.idle_at,
+                use.calls_want,
+                use.jobs_want,
             )
             for (name, key), use in self._uses.items()
         ]

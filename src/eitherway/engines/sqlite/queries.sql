@@ -140,18 +140,19 @@ DELETE FROM job WHERE seq = ?
 
 -- :name limit_use
 -- What is in use of a limit, or of one of its keys, and what processes hold of it.
-SELECT running, full, started, tokens, filled, idle_at, (
+SELECT running, full, started, tokens, filled, idle_at, calls_want, jobs_want, (
     SELECT coalesce(sum(slots), 0) FROM share
     WHERE share.name = limit_use.name AND share.key = limit_use.key AND until > :now
 ) FROM limit_use WHERE name = :name AND key = :key
 
 -- :name limit_use_write
 -- Write that down.
-INSERT INTO limit_use (name, key, running, full, started, tokens, filled, idle_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO limit_use
+    (name, key, running, full, started, tokens, filled, idle_at, calls_want, jobs_want)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name, key) DO UPDATE SET running = excluded.running, full = excluded.full,
     started = excluded.started, tokens = excluded.tokens, filled = excluded.filled,
-    idle_at = excluded.idle_at
+    idle_at = excluded.idle_at, calls_want = excluded.calls_want, jobs_want = excluded.jobs_want
 
 -- :name limits
 -- What is in use of every limit, over its keys.

@@ -34,8 +34,14 @@ def seconds_to_room(reader: Reader, rules: Sequence[LimitRule], now: float) -> f
     for rule in rules:
         if not rule.keyed:
             rows = reader.all("limit_use", name=rule.name, key="", now=now)
-            room, seconds = (Use(*rows[0]) if rows else Use()).room(rule, now)
-            wait = max(wait, seconds if room <= 0 else 0.0)
+            use = Use(*rows[0]) if rows else Use()
+            if use.is_held_from_jobs(rule, now):
+                continue  # a claim in vain makes calls come down
+            room, seconds = use.room(rule, now)
+            if room <= 0:
+                # For some starts at once: a rate would wake all who wait for each single one.
+                more = 0.0 if rule.per_second is None else (rule.burst / 2 - 1) / rule.per_second
+                wait = max(wait, seconds + max(0.0, more))
     return wait
 
 

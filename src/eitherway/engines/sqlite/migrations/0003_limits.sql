@@ -22,6 +22,8 @@ CREATE TABLE limit_use (
     tokens REAL,                           -- starts that are saved up; NULL: as many as may be
     filled REAL,                           -- when that was so
     idle_at REAL,                          -- from then on a key's row says nothing; NULL: it is in use
+    calls_want REAL NOT NULL DEFAULT 0,    -- until then, calls are said to wait for places
+    jobs_want REAL NOT NULL DEFAULT 0,
     learned BLOB,
     PRIMARY KEY (name, key)
 ) WITHOUT ROWID;
