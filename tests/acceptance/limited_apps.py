@@ -1,6 +1,7 @@
 """What the tests of limits serve: handlers that say when they began and when they ended."""
 
 import asyncio
+import random
 import time
 from pathlib import Path
 
@@ -51,3 +52,33 @@ for route, limit in (("five", five), ("keyed", two_each), ("both", [five, two_ea
 app.post("/one", name="one", delivery="queued", limit=Limit("one", in_flight=1), lease_seconds=15)(
     spend
 )
+
+sheets = app.table("sheets", dict, key="account")
+
+
+class Entry(BaseModel):
+    account: str
+    number: int
+
+
+@app.post(
+    "/entries",
+    delivery="queued",
+    group=lambda entry: entry.account,
+    lease_seconds=LEASE_SECONDS,
+    retry=again,
+)
+async def enter(entry: Entry) -> Span:
+    """Appends to the account's sheet, and fails now and then, before its commit."""
+    began = time.monotonic()
+    sheet = await sheets.get(entry.account, {"account": entry.account, "numbers": []})
+    await sheets.put({**sheet, "numbers": [*sheet["numbers"], entry.number]})
+    await asyncio.sleep(0.005)
+    if random.random() < 0.1:
+        raise ConnectionError("the line went dead")
+    return Span(key=entry.account, began=began, ended=time.monotonic())
+
+
+@app.get("/sheets/{account}")
+async def read_sheet(account: str) -> list[int]:
+    return (await sheets.get(account))["numbers"]

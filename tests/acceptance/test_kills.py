@@ -14,11 +14,11 @@ from service import Service, tick, until_done
 
 pytestmark = pytest.mark.slow
 
-JOBS, KILLS, COUNTERS = 2_000, 20, 10
+JOBS, KILLS, COUNTERS = 5_000, 20, 50
 
 
-async def test_2000_jobs_survive_20_random_kills(tmp_path):
-    """Every 202's job ends exactly once, and 2,000 counter increments sum up exactly."""
+async def test_5000_jobs_survive_20_random_kills(tmp_path):
+    """Every 202's job ends exactly once, and 5,000 counter increments sum up exactly."""
     service = Service(tmp_path, "run")
     with service:
         await service.ready()
@@ -44,7 +44,7 @@ async def test_2000_jobs_survive_20_random_kills(tmp_path):
 
 
 class Load:
-    """2,000 requests, 32 at a time, and a random process killed every hundred."""
+    """5,000 requests, 32 at a time, and a random process killed now and then."""
 
     def __init__(self, service, client):
         self.service = service

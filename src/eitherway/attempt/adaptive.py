@@ -18,9 +18,7 @@ from ..job import Outcome
 from ..operation import Operation
 from ..spending import Spending, current_spending
 from .limits import Limiter
-from .pace import Observed, Pace, learned_pace
-
-__all__ = ["Teacher", "learned_pace"]
+from .pace import Observed, Pace
 
 logger = logging.getLogger("eitherway.limits")
 

@@ -20,10 +20,12 @@ from prometheus_client.registry import Collector
 
 from ..clock import Clock
 from ..engine.contract import Engine
+from ..engine.limits import LimitUse
 from ..engine.values import OperationStatistics
 from ..errors import EngineError
 from ..job import WAITING, JobState
 from .metrics import Histogram, Metrics
+from .pace import learned_pace
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -41,11 +43,18 @@ class Exposition:
     async def text(self, accept: str) -> tuple[bytes, str]:
         """The figures and their media type: OpenMetrics where `Accept` names it."""
         statistics: Sequence[OperationStatistics] | None
+        limits: Sequence[LimitUse] = ()
         try:
             statistics = await self._engine.statistics()
+            limits = await self._engine.limits()
         except EngineError:
             statistics = None  # of the process there is still something to say
-        families = [*self._of_process(), *self._of_store(statistics), *self._process.collect()]
+        families = [
+            *self._of_process(),
+            *self._of_store(statistics),
+            *limit_families(limits),
+            *self._process.collect(),
+        ]
         if "application/openmetrics-text" in accept:
             return _openmetrics(_Collected(families)), OPENMETRICS
         return generate_latest(_Collected(families)), TEXT
@@ -146,6 +155,33 @@ def _gauges(statistics: Sequence[OperationStatistics], now: float) -> Iterator[M
         for state in JobState:
             jobs.add_metric([one.operation, state.value], one.counts.get(state, 0))
     yield from (depth, age, dead, paused, jobs)
+
+
+def limit_families(limits: Sequence[LimitUse]) -> Iterator[Metric]:
+    """What is in use of limits, over all processes."""
+    labels = ["limit"]
+    running = GaugeMetricFamily(
+        "eitherway_limit_running", "Attempts under a lease that count against it.", labels=labels
+    )
+    held = GaugeMetricFamily(
+        "eitherway_limit_held", "Places that processes hold of it for direct calls.", labels=labels
+    )
+    starts = CounterMetricFamily(
+        "eitherway_limit_starts", "Attempts and calls that it let start.", labels=labels
+    )
+    learned = GaugeMetricFamily(
+        "eitherway_limit_learned_starts_per_second",
+        "The pace that was learnt of an adaptive limit.",
+        labels=labels,
+    )
+    for use in limits:
+        running.add_metric([use.name], use.running)
+        held.add_metric([use.name], use.held)
+        starts.add_metric([use.name], use.started)
+        pace = learned_pace(use.learned)
+        if pace is not None:
+            learned.add_metric([use.name], pace)
+    yield from (running, held, starts, learned)
 
 
 def _gauge(name: str, text: str, labels: dict[str, str], value: float) -> Metric:

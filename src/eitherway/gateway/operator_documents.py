@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from ..attempt.adaptive import learned_pace
 from ..attempt.dead import DeadGroup, DeadGroups
 from ..attempt.operators import Inside
+from ..attempt.pace import learned_pace
 from ..attempt.redrive import Redriven
 from ..codec import decode_mapping
 from ..engine.capabilities import Durability
