@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from eitherway.clock import SystemClock
-from eitherway.engine.conformance import CrashCases, EngineCases, EngineHarness, SharedCases
+from eitherway.engine.conformance import (
+    CrashCases,
+    EngineCases,
+    EngineHarness,
+    SharedCases,
+    SharedChargeCases,
+)
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.ids import Randomness
 
@@ -38,7 +44,7 @@ class TestFile(EngineCases, InFile):
     """One engine, one file."""
 
 
-class TestFileShared(SharedCases, InFile):
+class TestFileShared(SharedCases, SharedChargeCases, InFile):
     """Several engines, one file."""
 
 

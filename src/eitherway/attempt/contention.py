@@ -20,7 +20,7 @@ class Contention:
     async def turn(self, keys: Iterable[ItemKey]) -> AsyncIterator[None]:
         """Wait until no other re-run in this process holds any of these items."""
         # one order for all, so that two re-runs can never wait for each other
-        ordered = sorted(set(keys), key=lambda key: (key.table, key.key))
+        ordered = sorted(set(keys), key=lambda key: (key.table, key.partition, key.key))
         async with AsyncExitStack() as stack:
             for key in ordered:
                 await stack.enter_async_context(self._hold(key))

@@ -31,6 +31,8 @@ from .values import (
     Extension,
     Item,
     ItemKey,
+    ItemPage,
+    ItemQuery,
     JobFilter,
     JobPage,
     Message,
@@ -117,6 +119,9 @@ class Engine(ABC):
         Fenced by the lease's token, not by its time: a lapsed lease settles until somebody takes
         it over. One member's conflict or lost lease is its own; an illegal transition is a bug of
         the caller: `TransitionError`, and nothing of the call takes effect.
+
+        A settlement's charges are taken with its commit, all or none, out of buckets that every
+        engine on the store shares; one that does not commit takes nothing.
         """
 
     @abstractmethod
@@ -157,6 +162,16 @@ class Engine(ABC):
     @abstractmethod
     async def read(self, keys: Sequence[ItemKey]) -> Sequence[Item]:
         """The items as last committed."""
+
+    @abstractmethod
+    async def query(self, wanted: ItemQuery) -> ItemPage:
+        """The next items of a table, or of one of its partitions, as last committed, in order.
+
+        A page may be short, or empty, and still have an `after`: go on until it has none. Deleted
+        items are not shown. Going on after a page repeats no item and passes over none that was
+        there all the time, whatever was written in between. One query a call: the page is the
+        batch.
+        """
 
     @abstractmethod
     async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:

@@ -108,10 +108,11 @@ class Extension:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ItemKey:
-    """Names one item of one table."""
+    """Names one item of one table; `partition` is empty where the table has none."""
 
     table: str
     key: str
+    partition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,15 +140,56 @@ class ItemWrite:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ItemQuery:
+    """Up to `count` items of a table, or of a partition, in the order of their keys' UTF-8."""
+
+    table: str
+    partition: str = ""
+    prefix: str = ""  # of the key
+    after: str | None = None  # a key, of an item or not: only keys above it
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundItem:
+    """An item that a query found, and where."""
+
+    key: ItemKey
+    item: Item
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ItemPage:
+    """Items in order, and after which key to go on; None at the end."""
+
+    items: Sequence[FoundItem]
+    after: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charge:
+    """Units that a settlement takes out of a token bucket, if it commits.
+
+    A bucket begins full, with `units_max`, and gains `per_second` up to that.
+    """
+
+    bucket: str
+    units: int
+    per_second: float
+    units_max: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
     """What an attempt wants to have done: all of it or nothing."""
 
     checks: Sequence[ItemCheck] = ()
     writes: Sequence[ItemWrite] = ()
     jobs: Sequence[NewJob] = ()
+    charges: Sequence[Charge] = ()  # of different buckets
 
     def __bool__(self) -> bool:
-        return bool(self.checks or self.writes or self.jobs)
+        return bool(self.checks or self.writes or self.jobs or self.charges)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +225,7 @@ class SettleStatus(Enum):
     DONE = "done"
     LEASE_LOST = "lease_lost"  # another holder has the job, or it ended; nothing written
     CONFLICT = "conflict"  # a check failed; nothing written, the lease still holds
+    THROTTLED = "throttled"  # a bucket holds too little; nothing written, the lease still holds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,6 +234,7 @@ class Settled:
 
     status: SettleStatus
     conflicts: Sequence[ItemKey] = ()
+    wait_seconds: float = 0.0  # throttled: the bucket could hold enough after that. A hint
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

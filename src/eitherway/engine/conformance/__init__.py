@@ -10,7 +10,7 @@ An engine author writes one small test file (pytest with `asyncio_mode = "auto"`
             return f"mine:///{tmp_path}/store"  # empty for each test
 
     class TestMyEngine(EngineCases, Here): ...
-    class TestMyEngineShared(SharedCases, Here): ...   # where `capabilities.shared`
+    class TestMyEngineShared(SharedCases, SharedChargeCases, Here): ...  # where it is `shared`
     class TestMyEngineCrashes(CrashCases, Here): ...   # where `capabilities.shared`
 
 `EngineCases` are all cases for one engine on one store; the case classes are there one by one,
@@ -25,6 +25,7 @@ pytest.register_assert_rewrite(
         f"{__name__}.{module}"
         for module in (
             "cases_accept",
+            "cases_charges",
             "cases_crash",
             "cases_dead",
             "cases_events",
@@ -34,6 +35,7 @@ pytest.register_assert_rewrite(
             "cases_limits",
             "cases_list",
             "cases_operate",
+            "cases_query",
             "cases_ready",
             "cases_receive",
             "cases_settle",
@@ -49,6 +51,7 @@ pytest.register_assert_rewrite(
 
 # After the call above, so that a failing case shows both sides.
 from .cases_accept import AcceptCases, OpenCases  # noqa: E402
+from .cases_charges import ChargeCases, SharedChargeCases  # noqa: E402
 from .cases_crash import CrashCases  # noqa: E402
 from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
@@ -58,6 +61,7 @@ from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases, ShareCases  # noqa: E402
 from .cases_list import ListCases  # noqa: E402
 from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
+from .cases_query import QueryCases  # noqa: E402
 from .cases_ready import ReadyCases  # noqa: E402
 from .cases_receive import ReceiveCases  # noqa: E402
 from .cases_settle import SettleCases  # noqa: E402
@@ -68,6 +72,7 @@ from .harness import EngineHarness  # noqa: E402
 
 __all__ = [
     "AcceptCases",
+    "ChargeCases",
     "CheckCases",
     "CrashCases",
     "DiscardCases",
@@ -86,12 +91,14 @@ __all__ = [
     "OverdueCases",
     "PauseCases",
     "PurgeCases",
+    "QueryCases",
     "ReadyCases",
     "ReceiveCases",
     "RedriveCases",
     "SettleCases",
     "ShareCases",
     "SharedCases",
+    "SharedChargeCases",
     "StatisticsCases",
     "WaitingCases",
 ]
@@ -109,6 +116,8 @@ class EngineCases(
     FenceCases,
     ItemCases,
     CheckCases,
+    QueryCases,
+    ChargeCases,
     EnqueueCases,
     LimitCases,
     ShareCases,

@@ -19,6 +19,8 @@ from ...engine.values import (
     Extension,
     Item,
     ItemKey,
+    ItemPage,
+    ItemQuery,
     JobFilter,
     JobPage,
     Message,
@@ -208,6 +210,11 @@ class SqliteEngine(Engine):
         """Look items up on the spot."""
         reader, _ = self._opened()
         return items.read(reader, keys)
+
+    async def query(self, wanted: ItemQuery) -> ItemPage:
+        """Walk the items' index on the spot."""
+        reader, _ = self._opened()
+        return items.query(reader, wanted)
 
     async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:
         """Look messages up on the spot."""

@@ -1,10 +1,10 @@
-"""Table items: reads, and the checks and writes of a settlement."""
+"""Table items: reads and queries, and the checks and writes of a settlement."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...engine.values import Item, ItemCheck, ItemKey, ItemWrite
+from ...engine.values import FoundItem, Item, ItemCheck, ItemKey, ItemPage, ItemQuery, ItemWrite
 from .reader import Reader
 from .transaction import Transaction
 
@@ -14,11 +14,35 @@ _NOTHING = (0, None)
 def read(reader: Reader, keys: Sequence[ItemKey]) -> list[Item]:
     """The items as last committed."""
     return [
-        Item(version=0 if value is None else version, value=value)
+        Item(version=version, value=value)
         for version, value in (
-            next(iter(reader.all("item", table=key.table, key=key.key)), _NOTHING) for key in keys
+            next(
+                iter(reader.all("item", table=key.table, partition=key.partition, key=key.key)),
+                _NOTHING,
+            )
+            for key in keys
         )
     ]
+
+
+def query(reader: Reader, wanted: ItemQuery) -> ItemPage:
+    """The next items in the order of their keys."""
+    table, partition, prefix = wanted.table, wanted.partition, wanted.prefix.encode()
+    # Bounds as bytes: right above a key is the key with a NUL, above all that begin with a prefix
+    # is the prefix with a byte that UTF-8 does not use.
+    start = prefix if wanted.after is None else max(prefix, wanted.after.encode() + b"\0")
+    rows = reader.all(
+        "items", table=table, partition=partition, start=start, end=prefix + b"\xff",
+        count=wanted.count,
+    )  # fmt: skip
+    found = [
+        FoundItem(
+            key=ItemKey(table=table, partition=partition, key=key),
+            item=Item(version=version, value=value),
+        )
+        for key, version, value in rows
+    ]
+    return ItemPage(items=found, after=rows[-1][0] if len(rows) == wanted.count else None)
 
 
 class Items:
@@ -28,6 +52,7 @@ class Items:
         self._tx = tx
         self._seen: dict[ItemKey, tuple[int, bytes | None]] = {}
         self._written: set[ItemKey] = set()
+        self._marked: set[ItemKey] = set()  # those that are stored as deleted
 
     def conflicts(self, checks: Iterable[ItemCheck]) -> list[ItemKey]:
         """The items that have another version than their check says."""
@@ -44,9 +69,21 @@ class Items:
 
     def store(self) -> None:
         """Write down what was applied."""
-        self._tx.each(
-            "write_item", [(key.table, key.key, *self._seen[key]) for key in self._written]
-        )
+        puts, deletes, marks, unmarks = [], [], [], []
+        for key in self._written:
+            version, value = self._seen[key]
+            place = key.table, key.partition, key.key
+            if value is None:
+                deletes.append(place)
+                marks.append((*place, version))
+            else:
+                puts.append((*place, version, value))
+                if key in self._marked:
+                    unmarks.append(place)
+        self._tx.each("write_item", puts)
+        self._tx.each("delete_item", deletes)
+        self._tx.each("mark_item", marks)
+        self._tx.each("unmark_item", unmarks)
         self._written.clear()
 
     def _version(self, key: ItemKey) -> int:
@@ -55,5 +92,10 @@ class Items:
 
     def _look(self, key: ItemKey) -> tuple[int, bytes | None]:
         if key not in self._seen:
-            self._seen[key] = self._tx.one("item", table=key.table, key=key.key) or _NOTHING
+            found = self._tx.one(
+                "item_or_mark", table=key.table, partition=key.partition, key=key.key
+            )
+            if found is not None and found[1] is None:
+                self._marked.add(key)
+            self._seen[key] = found or _NOTHING
         return self._seen[key]

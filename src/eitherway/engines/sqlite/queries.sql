@@ -197,13 +197,49 @@ DELETE FROM share WHERE holder = ?
 DELETE FROM share WHERE until <= :now
 
 -- :name item
+-- An item.
+SELECT version, value FROM item WHERE tbl = :table AND part = :partition AND key = :key
+
+-- :name item_or_mark
 -- An item, or what a deleted one left.
-SELECT version, value FROM item WHERE tbl = :table AND key = :key
+SELECT version, value FROM item WHERE tbl = :table AND part = :partition AND key = :key
+UNION ALL
+SELECT version, NULL FROM deleted_item WHERE tbl = :table AND part = :partition AND key = :key
+LIMIT 1
+
+-- :name items
+-- The items of a partition from one key on and before another one, both as UTF-8.
+SELECT key, version, value FROM item
+WHERE tbl = :table AND part = :partition
+AND key >= CAST(:start AS TEXT) AND key < CAST(:end AS TEXT)
+ORDER BY key LIMIT :count
 
 -- :name write_item
--- Put an item, or leave the mark of a deleted one.
-INSERT INTO item (tbl, key, version, value) VALUES (?, ?, ?, ?)
-ON CONFLICT (tbl, key) DO UPDATE SET version = excluded.version, value = excluded.value
+-- Put an item.
+INSERT INTO item (tbl, part, key, version, value) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (tbl, part, key) DO UPDATE SET version = excluded.version, value = excluded.value
+
+-- :name delete_item
+-- Delete an item; its mark is left by `mark_item`.
+DELETE FROM item WHERE tbl = ? AND part = ? AND key = ?
+
+-- :name mark_item
+-- Leave the mark of a deleted item.
+INSERT INTO deleted_item (tbl, part, key, version) VALUES (?, ?, ?, ?)
+ON CONFLICT (tbl, part, key) DO UPDATE SET version = excluded.version
+
+-- :name unmark_item
+-- Remove the mark of an item that is there again.
+DELETE FROM deleted_item WHERE tbl = ? AND part = ? AND key = ?
+
+-- :name bucket
+-- How full a bucket was, and when.
+SELECT tokens, filled FROM bucket WHERE name = :name
+
+-- :name write_bucket
+-- How full a bucket is now.
+INSERT INTO bucket (name, tokens, filled) VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET tokens = excluded.tokens, filled = excluded.filled
 
 -- :name events_now
 -- The cursor of now: the last event that ever was, though it may be deleted by now.

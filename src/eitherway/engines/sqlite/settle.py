@@ -66,6 +66,9 @@ class _Group:
         conflicts = self._items.conflicts(work.checks)
         if conflicts:
             return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
+        wait_seconds = self._tx.buckets.charge(work.charges)
+        if wait_seconds > 0:
+            return Settled(status=SettleStatus.THROTTLED, wait_seconds=wait_seconds)
         self._items.apply(work.writes)
         self._jobs += work.jobs
         if finish is not None and row is not None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from ...engine.contract import Step
 from ...job import FailureKind, JobState
+from .buckets import Buckets
 from .limits import Limits
 from .queries import QUERIES
 from .rows import Row, fallen_due
 from .wake import Topic
+
 
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""
@@ -36,9 +38,11 @@ class Transaction:
     events: list[tuple[int, int, str, float, int]] = field(default_factory=list)
     tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     limits: Limits = field(init=False)
+    buckets: Buckets = field(init=False)
 
     def __post_init__(self) -> None:
         self.limits = Limits(self)
+        self.buckets = Buckets(self)
 
     def all(self, query: str, **values: Any) -> list[Any]:
         """Every row that the named query finds."""

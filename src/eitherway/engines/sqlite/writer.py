@@ -159,6 +159,7 @@ class Writer:
                         told += zip((call.future for call in same), results, strict=True)
                     transaction.write_tally()
                     transaction.limits.write()
+                    transaction.buckets.write()
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # an error may have ended the transaction already
