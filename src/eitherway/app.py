@@ -21,7 +21,7 @@ from .operation import Operation, Upgrade
 from .policy import Delivery, Limit, Retry
 from .registry import Operations
 from .settings import Settings
-from .table import Table, TableStore
+from .table import Table, TableOptions, TableStore
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -138,11 +138,16 @@ class App(Router, Enqueueing):
         self._runtime: Runtime | None = None
         self._gateway: Gateway | None = None
 
-    def table(self, name: str, model: type[T], *, key: str) -> Table[T]:
-        """A table of `model` (any model Pydantic knows, or `dict`), keyed by its field `key`."""
+    def table(
+        self, name: str, model: type[T], *, key: str, **options: Unpack[TableOptions]
+    ) -> Table[T]:
+        """A table of `model` (a model, dataclass, typed dict, or `dict`), keyed by its field `key`.
+
+        `partition=`, `write_capacity=` and `write_burst_seconds=`: see `TableOptions`.
+        """
         if name in self._tables:
             raise ConfigurationError(f"the table {name!r} is declared twice")
-        table = Table(name, model, key, self._store)
+        table = Table(name, model, key, self._store, **options)
         self._tables[name] = table
         return table
 

@@ -25,7 +25,7 @@ from .job import Outcome
 from .operation import Operation
 from .problem import Answer, Problem
 from .signals import Reject, RetryLater, Throttled
-from .table import UnitOfWork, current_unit
+from .unit import UnitOfWork, current_unit
 
 logger = logging.getLogger("eitherway.execute")
 

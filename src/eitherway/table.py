@@ -8,92 +8,19 @@ call is a unit of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from contextvars import ContextVar
-from typing import Any, Generic, Protocol, TypeVar, overload
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
-from pydantic import TypeAdapter, ValidationError
-
-from .engine.contract import Engine
-from .engine.values import Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
-from .errors import ConfigurationError, InvalidInputError
+from .capacity import WriteCapacity
+from .engine.values import ItemKey, ItemQuery
+from .item_model import ItemModel
 from .signals import Conflict, NotFound
-from .spending import measured_call
+from .unit import UnitOfWork, Walk, current_unit
 
 T = TypeVar("T")
 D = TypeVar("D")
 
-ITEMS_MAX = 90
-"""Items that one attempt may write: what fits DynamoDB's transaction beside the record."""
-
-
-class UnitOfWork:
-    """One attempt's reads, writes and enqueued jobs, until they commit together."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._read: dict[ItemKey, Item] = {}
-        self._written: dict[ItemKey, bytes | None] = {}
-        self._checked: set[ItemKey] = set()
-        self._jobs: list[NewJob] = []
-
-    async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
-        """The item as this attempt sees it: its own write, else as committed."""
-        if key not in self._read:
-            with measured_call():
-                (self._read[key],) = await self._engine.read([key])
-        if check:
-            self._checked.add(key)
-        committed = self._read[key]
-        if key not in self._written:
-            return committed
-        value = self._written[key]
-        return Item(version=committed.version + 1 if value is not None else 0, value=value)
-
-    def write(self, key: ItemKey, value: bytes | None) -> None:
-        """Buffer a put, or with None a delete. `ValueError` past a limit of the engine."""
-        limits = self._engine.capabilities
-        if value is not None and len(value) > limits.item_bytes_max:
-            raise ValueError(
-                f"item {key.key!r} of {key.table} has {len(value)} bytes, "
-                f"the engine takes {limits.item_bytes_max}"
-            )
-        self._written[key] = value
-        if len(self._written) > ITEMS_MAX:
-            raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
-        self._check_size()
-
-    def add_job(self, job: NewJob) -> None:
-        """Buffer a job to enqueue. `ValueError` past a limit of the engine."""
-        self._jobs.append(job)
-        self._check_size()
-
-    def _check_size(self) -> None:
-        limits = self._engine.capabilities
-        count = len(self._written) + len(self._jobs)
-        size = sum(len(value) for value in self._written.values() if value is not None)
-        size += sum(len(job.message.payload) for job in self._jobs)
-        if count > limits.writes_per_commit_max or size > limits.commit_bytes_max:
-            raise ValueError(
-                f"an attempt commits at most {limits.writes_per_commit_max} items and jobs, "
-                f"of {limits.commit_bytes_max} bytes in all: not {count}, of {size}"
-            )
-
-    def work(self) -> Work:
-        """What is to commit. Items both read and written are checked."""
-        return Work(
-            checks=[
-                ItemCheck(key=key, version=item.version)
-                for key, item in self._read.items()
-                if key in self._written or key in self._checked
-            ],
-            writes=[ItemWrite(key=key, value=value) for key, value in self._written.items()],
-            jobs=self._jobs,
-        )
-
-
-current_unit: ContextVar[UnitOfWork | None] = ContextVar("current_unit", default=None)
-"""The unit of the attempt that is running, set by the execution path."""
+_PAGE = 100  # items that a query reads at once
 
 
 class TableStore(Protocol):
@@ -103,28 +30,46 @@ class TableStore(Protocol):
         """A fresh unit of work on the engine."""
 
     async def commit(self, unit: UnitOfWork) -> bool:
-        """Commit a unit that belongs to no attempt; False when an item moved meanwhile."""
+        """Commit a unit that belongs to no attempt; False when an item moved meanwhile.
+
+        `Throttled` when a table has no write capacity left.
+        """
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run on the app's event loop from another thread."""
+
+
+class TableOptions(TypedDict, total=False):
+    """What a table may be given beside its name, its model and its key."""
+
+    partition: str | None  # a field: items are unique by it and the key, and queried within one
+    write_capacity: float | None  # what all processes may write: units of 1 KB a second
+    write_burst_seconds: float  # for how long unused capacity is saved up: 300 unless given
 
 
 _REQUIRED: Any = object()
 
 
 class Table(Generic[T]):
-    """A table of `T`, keyed by one of its fields. Made by `App.table`."""
+    """A table of `T`, keyed by one of its fields, within a partition where it has one.
+
+    Made by `App.table`. A key or partition that is none is a `ValueError`.
+    """
 
     def __init__(
-        self, name: str, model: type[T], key: str, store: Callable[[], TableStore]
+        self,
+        name: str,
+        model: type[T],
+        key: str,
+        store: Callable[[], TableStore],
+        **options: Unpack[TableOptions],
     ) -> None:
-        fields = getattr(model, "model_fields", None) or getattr(model, "__annotations__", {})
-        if model is not dict and key not in fields:
-            raise ConfigurationError(f"table {name!r}: {model.__name__} has no field {key!r}")
         self.name = name
         self.key = key
-        self._adapter: TypeAdapter[T] = TypeAdapter(
-            dict[str, Any] if model is dict else model  # type: ignore[arg-type]  # `dict` means any JSON object
+        self.partition = options.get("partition")
+        self._model = ItemModel(name, model, key, self.partition)
+        self._capacity = WriteCapacity.of(
+            options.get("write_capacity"), options.get("write_burst_seconds")
         )
         self._store = store
 
@@ -134,41 +79,85 @@ class Table(Generic[T]):
         return SyncTable(self, self._store)
 
     @overload
-    async def get(self, key: str, *, check: bool = False) -> T: ...
+    async def get(self, key: str, *, partition: str | None = None, check: bool = False) -> T: ...
     @overload
-    async def get(self, key: str, default: D, *, check: bool = False) -> T | D: ...
+    async def get(
+        self, key: str, default: D, *, partition: str | None = None, check: bool = False
+    ) -> T | D: ...
 
-    async def get(self, key: str, default: Any = _REQUIRED, *, check: bool = False) -> Any:
+    async def get(
+        self,
+        key: str,
+        default: Any = _REQUIRED,
+        *,
+        partition: str | None = None,
+        check: bool = False,
+    ) -> Any:
         """The item, or `default`; without a default `NotFound` (a 404) when there is none.
 
         With `check`, the commit holds only if the item did not change meanwhile.
         """
-        item = await self._unit().fetch(self._item_key(key), check=check)
+        item_key = self._item_key(key, partition)
+        item = await self._unit().fetch(item_key, check=check)
         if item.value is not None:
-            return self._adapter.validate_json(item.value)
+            return self._model.decode(item.value)
         if default is _REQUIRED:
             raise NotFound(f"{self.name} has no item {key!r}")
         return default
 
-    async def version(self, key: str) -> int:
+    async def version(self, key: str, *, partition: str | None = None) -> int:
         """How often the item was written since it came to be; 0 when there is none."""
-        return (await self._unit().fetch(self._item_key(key))).version
+        return (await self._unit().fetch(self._item_key(key, partition))).version
 
     async def put(self, item: T, *, if_absent: bool = False, if_version: int | None = None) -> None:
         """Write the item when the attempt commits. `Conflict` (a 409) where the condition fails."""
-        try:
-            value = self._adapter.validate_python(item)
-        except ValidationError as error:
-            raise InvalidInputError(f"table {self.name!r}: {error}") from None
-        key = value[self.key] if isinstance(value, dict) else getattr(value, self.key)
-        data = self._adapter.dump_json(value, by_alias=True, round_trip=True)
-        await self._write(str(key), data, 0 if if_absent else if_version)
+        key, partition, data = self._model.encode(item)
+        item_key = ItemKey(table=self.name, partition=partition, key=key)
+        await self._write(item_key, data, 0 if if_absent else if_version)
 
-    async def delete(self, key: str, *, if_version: int | None = None) -> None:
+    async def delete(
+        self, key: str, *, partition: str | None = None, if_version: int | None = None
+    ) -> None:
         """Delete the item when the attempt commits; a no-op when there is none."""
-        await self._write(key, None, if_version)
+        await self._write(self._item_key(key, partition), None, if_version)
 
-    async def _write(self, key: str, data: bytes | None, version: int | None) -> None:
+    def query(
+        self,
+        prefix: str = "",
+        *,
+        partition: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[T]:
+        """The items whose key begins with `prefix`, in the order of their keys' UTF-8 bytes.
+
+        Only keys above `after`, at most `limit` items. Within a handler its own writes are seen,
+        and what it was given counts as read; items that others add meanwhile are not guarded
+        against.
+        """
+        return _Found(self._model, self.walk(prefix, partition, after, limit), limit)
+
+    def walk(
+        self, prefix: str, partition: str | None, after: str | None, limit: int | None
+    ) -> Walk:
+        """A query's way along the keys, for those who decode it (used by `sync`)."""
+        if limit is not None and limit < 0:
+            raise ValueError(f"limit={limit}: give 0 or more")
+        unit = current_unit.get()
+        wanted = ItemQuery(
+            table=self.name,
+            partition=self._model.partition(partition),
+            prefix=prefix,
+            after=after,
+            count=_PAGE if limit is None else max(1, min(limit, _PAGE)),
+        )
+        return (unit or self._store().unit()).walk(wanted, alone=unit is None)
+
+    def decode(self, value: bytes) -> T:
+        """An item from its bytes (used by `sync`)."""
+        return self._model.decode(value)
+
+    async def _write(self, key: ItemKey, data: bytes | None, version: int | None) -> None:
         if current_unit.get() is not None:
             return await self._buffer(self._unit(), key, data, version)
         store = self._store()
@@ -181,21 +170,45 @@ class Table(Generic[T]):
                 return None
 
     async def _buffer(
-        self, unit: UnitOfWork, key: str, data: bytes | None, version: int | None
+        self, unit: UnitOfWork, key: ItemKey, data: bytes | None, version: int | None
     ) -> None:
-        item_key = self._item_key(key)
         if version is not None:
-            actual = (await unit.fetch(item_key)).version
+            actual = (await unit.fetch(key)).version
             if actual != version:
                 state = "does not exist" if actual == 0 else f"is at version {actual}"
-                raise Conflict(f"item {key!r} of {self.name} {state}")
-        unit.write(item_key, data)
+                raise Conflict(f"item {key.key!r} of {self.name} {state}")
+        unit.write(key, data, self._capacity)
 
     def _unit(self) -> UnitOfWork:
         return current_unit.get() or self._store().unit()
 
-    def _item_key(self, key: str) -> ItemKey:
-        return ItemKey(table=self.name, key=str(key))
+    def _item_key(self, key: str, partition: str | None) -> ItemKey:
+        return ItemKey(
+            table=self.name,
+            partition=self._model.partition(partition),
+            key=self._model.key(key),
+        )
+
+
+class _Found(AsyncIterator[T]):
+    """What a query finds, item by item."""
+
+    def __init__(self, model: ItemModel[T], walk: Walk, limit: int | None) -> None:
+        self._model = model
+        self._walk = walk
+        self._left = limit
+        self._items: Iterator[bytes] = iter(())
+
+    async def __anext__(self) -> T:
+        if self._left == 0:
+            raise StopAsyncIteration
+        while (value := next(self._items, None)) is None:
+            if not await self._walk.fetch():
+                raise StopAsyncIteration
+            self._items = self._walk.items()
+        if self._left is not None:
+            self._left -= 1
+        return self._model.decode(value)
 
 
 class SyncTable(Generic[T]):
@@ -206,25 +219,56 @@ class SyncTable(Generic[T]):
         self._store = store
 
     @overload
-    def get(self, key: str, *, check: bool = False) -> T: ...
+    def get(self, key: str, *, partition: str | None = None, check: bool = False) -> T: ...
     @overload
-    def get(self, key: str, default: D, *, check: bool = False) -> T | D: ...
+    def get(
+        self, key: str, default: D, *, partition: str | None = None, check: bool = False
+    ) -> T | D: ...
 
-    def get(self, key: str, default: Any = _REQUIRED, *, check: bool = False) -> Any:
+    def get(
+        self,
+        key: str,
+        default: Any = _REQUIRED,
+        *,
+        partition: str | None = None,
+        check: bool = False,
+    ) -> Any:
         """As `Table.get`."""
-        return self._run(self._table.get(key, default, check=check))
+        return self._run(self._table.get(key, default, partition=partition, check=check))
 
-    def version(self, key: str) -> int:
+    def version(self, key: str, *, partition: str | None = None) -> int:
         """As `Table.version`."""
-        return self._run(self._table.version(key))
+        return self._run(self._table.version(key, partition=partition))
 
     def put(self, item: T, *, if_absent: bool = False, if_version: int | None = None) -> None:
         """As `Table.put`."""
         self._run(self._table.put(item, if_absent=if_absent, if_version=if_version))
 
-    def delete(self, key: str, *, if_version: int | None = None) -> None:
+    def delete(
+        self, key: str, *, partition: str | None = None, if_version: int | None = None
+    ) -> None:
         """As `Table.delete`."""
-        self._run(self._table.delete(key, if_version=if_version))
+        self._run(self._table.delete(key, partition=partition, if_version=if_version))
+
+    def query(
+        self,
+        prefix: str = "",
+        *,
+        partition: str | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[T]:
+        """As `Table.query`, a plain iterator."""
+        return self._found(self._table.walk(prefix, partition, after, limit), limit)
+
+    def _found(self, walk: Walk, limit: int | None) -> Iterator[T]:
+        left = limit
+        while left != 0 and self._run(walk.fetch()):
+            for value in walk.items():
+                if left == 0:
+                    return
+                left = None if left is None else left - 1
+                yield self._table.decode(value)
 
     def _run(self, coroutine: Coroutine[Any, Any, D]) -> D:
         return self._store().run(_in_unit(current_unit.get(), coroutine))

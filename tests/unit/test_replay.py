@@ -8,8 +8,8 @@ from eitherway import App, Context, Reject, Retry, RetryLater, Throttled
 from eitherway.engine.values import Redrive
 from eitherway.gateway.push.replay import as_of, event_of
 from eitherway.job import JobState, Outcome
-from eitherway.table import current_unit
 from eitherway.testing import Crash, TestApp
+from eitherway.unit import current_unit
 
 app = App("replay")
 rows = app.table("rows", dict, key="id")

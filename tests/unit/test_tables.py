@@ -69,7 +69,7 @@ async def copy_checked(source: str, check: bool) -> int:
 
 
 async def interfere(name):
-    from eitherway.table import current_unit
+    from eitherway.unit import current_unit
 
     token = current_unit.set(None)  # as another process would: outside this attempt
     try:

@@ -12,7 +12,7 @@ from ..job import Attempt, Outcome
 from ..keys import NOTHING, Counted
 from ..operation import Operation
 from ..problem import Problem
-from ..table import UnitOfWork
+from ..unit import UnitOfWork
 from .runtime import Runtime
 
 _RETRY_AFTER_SECONDS = 1.0

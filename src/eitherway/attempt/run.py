@@ -14,12 +14,14 @@ from ..execute import Ended, Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem
-from ..table import UnitOfWork
+from ..unit import UnitOfWork
 from .adaptive import Teacher
 from .contention import Contention
 
 CONFLICTS_MAX = 20
 """Re-runs after a conflict, until it counts as an error."""
+
+NO_CAPACITY = "a table has no write capacity left for now; nothing was written"
 
 NewContext = Callable[[UnitOfWork], Context]
 Commit = Callable[[Ended, Work, tuple[Attempt, ...]], Awaitable[Settled]]
@@ -29,7 +31,10 @@ _NOTHING = Work()
 
 
 class Runner:
-    """Runs attempts and commits them; what committing means is the door's to say."""
+    """Runs attempts and commits them; what committing means is the door's to say.
+
+    An attempt that finds too little write capacity ends throttled, and commits nothing else.
+    """
 
     def __init__(self, engine: Engine, executor: Executor, clock: Clock, teacher: Teacher) -> None:
         self._engine = engine
@@ -59,7 +64,11 @@ class Runner:
                         operation, arguments, new_context, timeout_seconds
                     )
                     settled = await commit(ended, work, conflicts)
+                if settled.status is SettleStatus.THROTTLED:
+                    ended = _throttled(settled)
                 watch.ended = ended
+            if settled.status is SettleStatus.THROTTLED:
+                settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
                 ended = _too_many(operation)
                 settled = await commit(ended, _NOTHING, conflicts)
@@ -84,6 +93,11 @@ class Runner:
         return Attempt(
             number=number, outcome=Outcome.CONFLICT, started=started, finished=self._clock.now()
         )
+
+
+def _throttled(settled: Settled) -> Ended:
+    problem = Problem.of("throttled", NO_CAPACITY, retry_after_seconds=settled.wait_seconds)
+    return Ended(outcome=Outcome.THROTTLED, problem=problem)
 
 
 def _too_many(operation: Operation) -> Ended:

@@ -18,13 +18,15 @@ from ..job import JobRecord
 from ..operation import Operation
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
-from ..table import UnitOfWork, refuse_running_loop
+from ..signals import Throttled
+from ..table import refuse_running_loop
+from ..unit import UnitOfWork
 from .adaptive import Teacher
 from .backlog import Backlog
 from .hub import Hub
 from .limits import Limiter
 from .metrics import Metrics
-from .run import Runner
+from .run import NO_CAPACITY, Runner
 from .settle import Judge
 from .timing import scheduled, split
 from .watch import Watcher
@@ -184,8 +186,13 @@ class Runtime:
         return UnitOfWork(self.engine)
 
     async def commit(self, unit: UnitOfWork) -> bool:
-        """Commit a unit that belongs to no attempt; False when an item moved meanwhile."""
+        """Commit a unit that belongs to no attempt; False when an item moved meanwhile.
+
+        `Throttled` when a table has no write capacity left.
+        """
         (settled,) = await self.engine.settle([Settlement(work=unit.work())])
+        if settled.status is SettleStatus.THROTTLED:
+            raise Throttled(NO_CAPACITY)
         return settled.status is SettleStatus.DONE
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -16,7 +16,7 @@ from ..execute import Ended
 from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem
-from ..table import UnitOfWork
+from ..unit import UnitOfWork
 from .leases import Held
 
 logger = logging.getLogger("eitherway.worker")

@@ -16,7 +16,6 @@ from .queries import QUERIES
 from .rows import Row, fallen_due
 from .wake import Topic
 
-
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""
 

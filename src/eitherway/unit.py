@@ -1,0 +1,204 @@
+"""One attempt's reads, writes and enqueued jobs, kept until they commit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from dataclasses import replace
+
+from .capacity import WriteCapacity, units
+from .engine.contract import Engine
+from .engine.values import (
+    Charge,
+    Item,
+    ItemCheck,
+    ItemKey,
+    ItemPage,
+    ItemQuery,
+    ItemWrite,
+    NewJob,
+    Work,
+)
+
+ITEMS_MAX = 90
+"""Items that one attempt may write: what fits DynamoDB's transaction beside the record."""
+
+_Writes = Mapping[ItemKey, bytes | None]
+
+
+class UnitOfWork:
+    """One attempt's reads, writes and enqueued jobs, until they commit together."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._read: dict[ItemKey, Item] = {}
+        self._written: dict[ItemKey, bytes | None] = {}
+        self._checked: set[ItemKey] = set()
+        self._jobs: list[NewJob] = []
+        self._capacities: dict[str, WriteCapacity] = {}
+
+    async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
+        """The item as this attempt sees it: its own write, else as committed."""
+        if key not in self._read:
+            with measured_call():
+                (self._read[key],) = await self._engine.read([key])
+        if check:
+            self._checked.add(key)
+        return self._seen(key)
+
+    def write(
+        self, key: ItemKey, value: bytes | None, capacity: WriteCapacity | None = None
+    ) -> None:
+        """Buffer a put, or with None a delete. `ValueError` past a limit; nothing is buffered."""
+        limits = self._engine.capabilities
+        if value is not None and len(value) > limits.item_bytes_max:
+            raise ValueError(
+                f"item {key.key!r} of {key.table} has {len(value)} bytes, "
+                f"the engine takes {limits.item_bytes_max}"
+            )
+        written = {**self._written, key: value}
+        if len(written) > ITEMS_MAX:
+            raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
+        self._check_size(written, self._jobs)
+        if capacity is not None:
+            _check_capacity(key.table, written, capacity)
+            self._capacities[key.table] = capacity
+        self._written = written
+
+    def add_job(self, job: NewJob) -> None:
+        """Buffer a job to enqueue. `ValueError` past a limit of the engine."""
+        self._check_size(self._written, [*self._jobs, job])
+        self._jobs.append(job)
+
+    def walk(self, wanted: ItemQuery, *, alone: bool = False) -> Walk:
+        """The items that a query finds, as this attempt sees them; `alone`, as committed."""
+        return Walk(self._engine, wanted, None if alone else self)
+
+    def work(self) -> Work:
+        """What is to commit. Items both read and written are checked."""
+        return Work(
+            checks=[
+                ItemCheck(key=key, version=item.version)
+                for key, item in self._read.items()
+                if key in self._written or key in self._checked
+            ],
+            writes=[ItemWrite(key=key, value=value) for key, value in self._written.items()],
+            jobs=self._jobs,
+            charges=[
+                Charge(
+                    bucket=f"table:{table}",
+                    units=_units(table, self._written),
+                    per_second=capacity.per_second,
+                    units_max=capacity.units_max,
+                )
+                for table, capacity in self._capacities.items()
+            ],
+        )
+
+    def found(self, key: ItemKey, item: Item) -> Item:
+        """An item that a query found: read by now, if not before, and as this attempt sees it."""
+        self._read.setdefault(key, item)
+        return self._seen(key)
+
+    def next_own(self, wanted: ItemQuery, before: ItemKey | None) -> tuple[ItemKey, bytes] | None:
+        """The first item that this attempt has put among those wanted, below `before`."""
+        own = [
+            (key.key, key, value)
+            for key, value in self._written.items()
+            if value is not None and _wanted(key, wanted, before)
+        ]
+        return min(own)[1:] if own else None
+
+    def _seen(self, key: ItemKey) -> Item:
+        committed = self._read[key]
+        if key not in self._written:
+            return committed
+        value = self._written[key]
+        return Item(version=committed.version + 1 if value is not None else 0, value=value)
+
+    def _check_size(self, written: _Writes, jobs: list[NewJob]) -> None:
+        limits = self._engine.capabilities
+        count = len(written) + len(jobs)
+        size = sum(len(value) for value in written.values() if value is not None)
+        size += sum(len(job.message.payload) for job in jobs)
+        if count > limits.writes_per_commit_max or size > limits.commit_bytes_max:
+            raise ValueError(
+                f"an attempt commits at most {limits.writes_per_commit_max} items and jobs, "
+                f"of {limits.commit_bytes_max} bytes in all: not {count}, of {size}"
+            )
+
+
+class Walk:
+    """One query's way along the keys: page after page, and between them what the attempt put.
+
+    `fetch` reads a page, `items` gives what is in it; until `fetch` says that there is no more.
+    """
+
+    def __init__(self, engine: Engine, wanted: ItemQuery, unit: UnitOfWork | None) -> None:
+        self._engine = engine
+        self._wanted = wanted
+        self._unit = unit
+        self._place = wanted.after  # the last key that was looked at
+        self._page = ItemPage(items=(), after=wanted.after)
+        self._begun = False
+
+    async def fetch(self) -> bool:
+        """Read the next page; False where the last one was the end."""
+        if self._begun and self._page.after is None:
+            return False
+        self._begun = True
+        with measured_call():
+            self._page = await self._engine.query(replace(self._wanted, after=self._page.after))
+        return True
+
+    def items(self) -> Iterator[bytes]:
+        """The page's items. What the attempt writes meanwhile, ahead of here, is seen."""
+        for found in self._page.items:
+            yield from self._own(found.key)
+            self._place = found.key.key
+            item = found.item if self._unit is None else self._unit.found(found.key, found.item)
+            if item.value is not None:
+                yield item.value
+        if self._page.after is None:
+            yield from self._own(None)
+
+    def _own(self, before: ItemKey | None) -> Iterator[bytes]:
+        while self._unit is not None:
+            own = self._unit.next_own(replace(self._wanted, after=self._place), before)
+            if own is None:
+                return
+            key, value = own
+            self._place = key.key
+            yield value
+
+
+current_unit: ContextVar[UnitOfWork | None] = ContextVar("current_unit", default=None)
+"""The unit of the attempt that is running, set by the execution path."""
+
+
+def _wanted(key: ItemKey, wanted: ItemQuery, before: ItemKey | None) -> bool:
+    """Whether a key is in a query's range. Python compares text as UTF-8 compares its bytes."""
+    return (
+        (key.table, key.partition) == (wanted.table, wanted.partition)
+        and key.key.startswith(wanted.prefix)
+        and (wanted.after is None or key.key > wanted.after)
+        and (before is None or key.key < before.key)
+    )
+
+
+def _units(table: str, written: _Writes) -> int:
+    """What the writes to a table cost."""
+    return sum(
+        1 if value is None else units(len(f"{key.partition}{key.key}".encode()) + len(value))
+        for key, value in written.items()
+        if key.table == table
+    )
+
+
+def _check_capacity(table: str, written: _Writes, capacity: WriteCapacity) -> None:
+    needed = _units(table, written)
+    if needed > capacity.units_max:
+        raise ValueError(
+            f"table {table!r}: this attempt needs {needed} units of write capacity, and no more "
+            f"than {capacity.units_max:g} can ever be saved up: write less, or raise write_capacity"
+        )
