@@ -4,7 +4,8 @@ Every line that ends in two ignores is a mistake that both must report: an ignor
 is an error of its own.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
@@ -26,6 +27,14 @@ class Order(BaseModel):
     amount: float
 
 
+@dataclass
+class Line:
+    """A part of an order."""
+
+    order_id: str
+    sku: str
+
+
 class Receipt(BaseModel):
     """What the customer gets."""
 
@@ -35,6 +44,9 @@ class Receipt(BaseModel):
 app = App("shop")
 orders = app.table("orders", Order, key="order_id")
 notes = app.table("notes", dict[str, Any], key="order_id")
+lines = app.table(
+    "lines", Line, key="sku", partition="order_id", write_capacity=50, write_burst_seconds=0
+)
 orders_db = Limit("orders-db", in_flight=8, per_second=200)
 MIDNIGHT = datetime(2027, 1, 1, tzinfo=UTC)
 
@@ -137,6 +149,18 @@ async def tables(order: Order) -> None:
     await orders.put(order, if_absent=True)
     await orders.put(order, if_version=3)
     await orders.delete("a")
+    assert_type(lines, Table[Line])
+    assert_type(await lines.get("a", partition="o"), Line)
+    assert_type(await lines.get("a", None, partition="o", check=True), Line | None)
+    assert_type(await lines.version("a", partition="o"), int)
+    await lines.delete("a", partition="o", if_version=1)
+    assert_type(lines.query("a", partition="o", after="ab", limit=9), AsyncIterator[Line])
+    assert_type([line.sku async for line in lines.query(partition="o")], list[str])
+    assert_type(lines.sync.query("a", partition="o"), Iterator[Line])
+    assert_type(lines.sync.get("a", partition="o"), Line)
+    lines.sync.delete("a", partition="o")
+    lines.query("a", "o")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    app.table("a", Line, key="sku", capacity=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await orders.put("a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await orders.get(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     orders.sync.put(Receipt(order_id="a"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,50 @@
+"""A table's write capacity, over real processes and more load than it takes."""
+
+import json
+
+import httpx
+import pytest
+from open_loop import OpenLoop
+from service import Service
+
+PER_SECOND = 50
+SECONDS = 10
+
+
+@pytest.mark.slow
+async def test_two_gateways_commit_what_the_table_takes_and_no_more(tmp_path):
+    """500 calls a second for 10 s: a tenth commits, the rest is told so, and the table agrees."""
+    target = "capacity_apps:app"
+    with (
+        Service(tmp_path, "run", target=target) as run,
+        Service(tmp_path, "gateway", target=target) as other,
+    ):
+        await run.ready()
+        await other.ready()
+        ids = [f"{number:05}" for number in range(500 * SECONDS)]
+        client = OpenLoop([run.url, other.url], "/orders", per_second=500)
+        answers = await client.send([json.dumps({"order_id": one}).encode() for one in ids])
+        client.close()
+
+        by_status = {status: [] for status in (200, 503)}
+        for order_id, answer in zip(ids, answers, strict=True):
+            by_status[answer.status].append(order_id)
+        assert {json.loads(answer.body)["type"] for answer in answers if answer.status == 503} == {
+            "/problems/throttled"
+        }
+        # A second's worth at the beginning, then what comes back while there are calls.
+        elapsed = max(SECONDS, *(answer.after_seconds for answer in answers))
+        assert 0.9 * PER_SECOND * SECONDS <= len(by_status[200]) <= PER_SECOND * (1 + elapsed) + 1
+        assert await listed(run.url) == by_status[200]
+
+
+async def listed(url: str) -> list[str]:
+    """All that the table holds, page by page."""
+    found: list[str] = []
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        while True:
+            after = found[-1] if found else ""
+            page = (await client.get("/orders", params={"after": after})).json()
+            if not page:
+                return found
+            found += page
