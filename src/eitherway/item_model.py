@@ -140,6 +140,8 @@ def _fields(model: Any) -> Mapping[str, Any] | None:
 
 
 def _text(value: object) -> str | None:
+    if type(value) is str:
+        return value
     value = value.value if isinstance(value, Enum) else value
     is_name = isinstance(value, str | int | UUID) and not isinstance(value, bool)
     return str(value) if is_name else None

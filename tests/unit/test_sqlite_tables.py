@@ -104,6 +104,22 @@ async def test_a_deleted_items_mark_goes_when_it_is_there_again(path: Path) -> N
         assert connection.execute("SELECT * FROM deleted_item").fetchall() == []
 
 
+async def test_a_page_of_large_items_is_short(path: Path) -> None:
+    """The event loop does not stop for megabytes; whoever goes on gets them all."""
+    engine = SqliteEngine(path)
+    await engine.open()
+    names = [f"{number}" for number in range(9)]
+    await write(engine, dict.fromkeys(names, b"x" * 300_000))
+    pages: list[list[str]] = []
+    after: str | None = None
+    while after is not None or not pages:
+        page = await engine.query(ItemQuery(table="t", after=after, count=100))
+        pages.append([each.key.key for each in page.items])
+        after = page.after
+    assert pages == [names[:4], names[4:8], names[8:]]
+    await engine.close()
+
+
 class SetBackClock(VirtualClock):
     """A clock that somebody sets back."""
 

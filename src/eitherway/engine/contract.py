@@ -121,7 +121,8 @@ class Engine(ABC):
         the caller: `TransitionError`, and nothing of the call takes effect.
 
         A settlement's charges are taken with its commit, all or none, out of buckets that every
-        engine on the store shares; one that does not commit takes nothing.
+        engine on the store shares; one that does not commit takes nothing. Only a crash may lose
+        what was taken for it.
         """
 
     @abstractmethod

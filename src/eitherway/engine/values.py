@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ..job import Attempt, FailureKind, JobRecord, JobState
 from ..problem import Answer
@@ -106,8 +106,7 @@ class Extension:
     progress: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemKey:
+class ItemKey(NamedTuple):  # not a dataclass: it is made and hashed several times for each item
     """Names one item of one table; `partition` is empty where the table has none."""
 
     table: str

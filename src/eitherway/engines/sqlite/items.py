@@ -8,6 +8,9 @@ from ...engine.values import FoundItem, Item, ItemCheck, ItemKey, ItemPage, Item
 from .reader import Reader
 from .transaction import Transaction
 
+PAGE_BYTES = 1024 * 1024
+"""After so many bytes a page is short: the event loop reads it, and has others to serve."""
+
 _NOTHING = (0, None)
 
 
@@ -31,8 +34,15 @@ def query(reader: Reader, wanted: ItemQuery) -> ItemPage:
     # Bounds as bytes: right above a key is the key with a NUL, above all that begin with a prefix
     # is the prefix with a byte that UTF-8 does not use.
     start = prefix if wanted.after is None else max(prefix, wanted.after.encode() + b"\0")
-    rows = reader.all(
-        "items", table=table, partition=partition, start=start, end=prefix + b"\xff",
+    left = PAGE_BYTES
+
+    def enough(row: tuple[str, int, bytes]) -> bool:
+        nonlocal left
+        left -= len(row[2])
+        return left <= 0
+
+    rows, cut = reader.some(
+        "items", enough, table=table, partition=partition, start=start, end=prefix + b"\xff",
         count=wanted.count,
     )  # fmt: skip
     found = [
@@ -42,7 +52,8 @@ def query(reader: Reader, wanted: ItemQuery) -> ItemPage:
         )
         for key, version, value in rows
     ]
-    return ItemPage(items=found, after=rows[-1][0] if len(rows) == wanted.count else None)
+    more = cut or len(rows) == wanted.count
+    return ItemPage(items=found, after=rows[-1][0] if more else None)
 
 
 class Items:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from ...errors import EngineError
@@ -29,6 +31,21 @@ class Reader:
                 return self._connection.execute(QUERIES[query], values).fetchall()
         except sqlite3.Error as error:
             raise engine_error(error) from error
+
+    def some(
+        self, query: str, enough: Callable[[Any], bool], **values: Any
+    ) -> tuple[list[Any], bool]:
+        """Rows that the named query finds, up to one that is enough; whether there was one."""
+        rows: list[Any] = []
+        try:
+            with self._store.reading(), closing(self._connection.cursor()) as cursor:
+                for row in cursor.execute(QUERIES[query], values):
+                    rows.append(row)
+                    if enough(row):
+                        return rows, True
+        except sqlite3.Error as error:
+            raise engine_error(error) from error
+        return rows, False
 
     def close(self) -> None:
         """Let go of the connection."""
