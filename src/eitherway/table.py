@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
 from .capacity import WriteCapacity
-from .engine.values import ItemKey, ItemQuery
+from .engine.item_query import ItemQuery
+from .engine.values import ItemKey
 from .item_model import ItemModel
 from .signals import Conflict, NotFound
 from .unit import UnitOfWork, Walk, current_unit

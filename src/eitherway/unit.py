@@ -8,17 +8,8 @@ from dataclasses import replace
 
 from .capacity import WriteCapacity, units
 from .engine.contract import Engine
-from .engine.values import (
-    Charge,
-    Item,
-    ItemCheck,
-    ItemKey,
-    ItemPage,
-    ItemQuery,
-    ItemWrite,
-    NewJob,
-    Work,
-)
+from .engine.item_query import ItemPage, ItemQuery
+from .engine.values import Charge, Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
 
 ITEMS_MAX = 90
 """Items that one attempt may write: what fits DynamoDB's transaction beside the record."""

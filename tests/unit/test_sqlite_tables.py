@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eitherway.engine.values import Charge, ItemKey, ItemQuery, ItemWrite, Settlement, Work
+from eitherway.engine.item_query import ItemQuery
+from eitherway.engine.values import Charge, ItemKey, ItemWrite, Settlement, Work
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.engines.sqlite.migrations import MIGRATIONS, migrate

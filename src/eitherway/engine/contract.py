@@ -23,6 +23,7 @@ from ..clock import Clock
 from ..ids import Randomness
 from ..job import JobRecord
 from .capabilities import Capabilities
+from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
 from .values import (
     Delivery,
@@ -31,8 +32,6 @@ from .values import (
     Extension,
     Item,
     ItemKey,
-    ItemPage,
-    ItemQuery,
     JobFilter,
     JobPage,
     Message,

@@ -139,33 +139,6 @@ class ItemWrite:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ItemQuery:
-    """Up to `count` items of a table, or of a partition, in the order of their keys' UTF-8."""
-
-    table: str
-    partition: str = ""
-    prefix: str = ""  # of the key
-    after: str | None = None  # a key, of an item or not: only keys above it
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FoundItem:
-    """An item that a query found, and where."""
-
-    key: ItemKey
-    item: Item
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ItemPage:
-    """Items in order, and after which key to go on; None at the end."""
-
-    items: Sequence[FoundItem]
-    after: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
     """Units that a settlement takes out of a token bucket, if it commits.
 

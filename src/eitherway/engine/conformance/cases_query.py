@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ...job import JobState
 from ..contract import Engine
-from ..values import FoundItem, ItemKey, ItemQuery, ItemWrite, Settlement, Work
+from ..item_query import FoundItem, ItemQuery
+from ..values import ItemKey, ItemWrite, Settlement, Work
 from .harness import EngineHarness
 from .samples import START, an_end, commit, take_new
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from ...clock import Clock, SystemClock
 from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
+from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.values import (
     Delivery,
@@ -19,8 +20,6 @@ from ...engine.values import (
     Extension,
     Item,
     ItemKey,
-    ItemPage,
-    ItemQuery,
     JobFilter,
     JobPage,
     Message,

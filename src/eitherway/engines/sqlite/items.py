@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...engine.values import FoundItem, Item, ItemCheck, ItemKey, ItemPage, ItemQuery, ItemWrite
+from ...engine.item_query import FoundItem, ItemPage, ItemQuery
+from ...engine.values import Item, ItemCheck, ItemKey, ItemWrite
 from .reader import Reader
 from .transaction import Transaction
 
