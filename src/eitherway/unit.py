@@ -10,6 +10,7 @@ from .capacity import WriteCapacity, units
 from .engine.contract import Engine
 from .engine.item_query import ItemPage, ItemQuery
 from .engine.values import Charge, Item, ItemCheck, ItemKey, ItemWrite, NewJob, Work
+from .spending import measured_call
 
 ITEMS_MAX = 90
 """Items that one attempt may write: what fits DynamoDB's transaction beside the record."""
