@@ -40,6 +40,7 @@ pytest.register_assert_rewrite(
             "cases_receive",
             "cases_settle",
             "cases_shared",
+            "cases_shares",
             "cases_tables",
             "cases_waiting",
             "crash_scenarios",
@@ -58,7 +59,7 @@ from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
 from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
-from .cases_limits import LimitCases, ShareCases  # noqa: E402
+from .cases_limits import LimitCases  # noqa: E402
 from .cases_list import ListCases  # noqa: E402
 from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
 from .cases_query import QueryCases  # noqa: E402
@@ -66,6 +67,7 @@ from .cases_ready import ReadyCases  # noqa: E402
 from .cases_receive import ReceiveCases  # noqa: E402
 from .cases_settle import SettleCases  # noqa: E402
 from .cases_shared import SharedCases  # noqa: E402
+from .cases_shares import ShareCases  # noqa: E402
 from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402
 from .cases_waiting import WaitingCases  # noqa: E402
 from .harness import EngineHarness  # noqa: E402
