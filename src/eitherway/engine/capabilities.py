@@ -16,7 +16,7 @@ class Capabilities:
     durability: Durability  # of a job once `accept` returned
     payload_bytes_max: int  # of one payload, and of one result
     item_bytes_max: int  # of one table item
-    writes_per_commit_max: int  # table items and enqueued jobs of one attempt
+    writes_per_commit_max: int  # table items, enqueued jobs and `others` of one settlement
     commit_bytes_max: int  # of all of them together
     delay_seconds_max: float  # how far ahead a job may be due
     shared: bool  # whether another process can open the same engine

@@ -119,6 +119,9 @@ class Engine(ABC):
         it over. One member's conflict or lost lease is its own; an illegal transition is a bug of
         the caller: `TransitionError`, and nothing of the call takes effect.
 
+        A settlement with `others` ends them in the same write as its work: a lost lease of any of
+        them, which `Settled.lost` names, leaves all of them as they were.
+
         A settlement's charges are taken with its commit, all or none, out of buckets that every
         engine on the store shares; one that does not commit takes nothing. Only a crash may lose
         what was taken for it.

@@ -185,10 +185,19 @@ class Finish:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settlement:
-    """One attempt's end: its work and, where it was a job's, the record. One fenced write."""
+    """One attempt's end: its work and, where it was a job's, the record. One fenced write.
+
+    `others` are jobs that end in the same write: all of it, or, if any lease is lost, nothing.
+    """
 
     work: Work = field(default_factory=Work)
     finish: Finish | None = None  # None for a direct call
+    others: Sequence[Finish] = ()
+
+    @property
+    def finishes(self) -> Sequence[Finish]:
+        """Every job that ends in this write."""
+        return self.others if self.finish is None else (self.finish, *self.others)
 
 
 class SettleStatus(Enum):
@@ -202,10 +211,14 @@ class SettleStatus(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
-    """What became of a settlement; on a conflict, which items had moved."""
+    """What became of a settlement; on a conflict, which items had moved.
+
+    Where a lease was lost, `lost` has the ids of all the jobs of the settlement that lost theirs.
+    """
 
     status: SettleStatus
     conflicts: Sequence[ItemKey] = ()
+    lost: Sequence[str] = ()
     wait_seconds: float = 0.0  # throttled: the bucket could hold enough after that. A hint
 
 

@@ -42,6 +42,7 @@ pytest.register_assert_rewrite(
             "cases_shared",
             "cases_shares",
             "cases_tables",
+            "cases_together",
             "cases_waiting",
             "crash_scenarios",
             "harness",
@@ -69,6 +70,7 @@ from .cases_settle import SettleCases  # noqa: E402
 from .cases_shared import SharedCases  # noqa: E402
 from .cases_shares import ShareCases  # noqa: E402
 from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402
+from .cases_together import TogetherCases  # noqa: E402
 from .cases_waiting import WaitingCases  # noqa: E402
 from .harness import EngineHarness  # noqa: E402
 
@@ -102,6 +104,7 @@ __all__ = [
     "SharedCases",
     "SharedChargeCases",
     "StatisticsCases",
+    "TogetherCases",
     "WaitingCases",
 ]
 
@@ -116,6 +119,7 @@ class EngineCases(
     PurgeCases,
     SettleCases,
     FenceCases,
+    TogetherCases,
     ItemCases,
     CheckCases,
     QueryCases,

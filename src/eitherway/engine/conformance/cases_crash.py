@@ -151,7 +151,7 @@ class CrashCases(EngineHarness):
             await assert_each_ended_once(engine, cursor, set(await existing(engine, ALL)))
             assert await counted(engine) == len(await succeeded(engine))
 
-    @pytest.mark.parametrize("scenario", ["settle", "settle_batches"])
+    @pytest.mark.parametrize("scenario", ["settle", "settle_batches", "settle_together"])
     async def test_a_crash_while_settling(
         self, url: str, clock: VirtualClock, step: str, scenario: str
     ) -> None:
@@ -168,7 +168,7 @@ class CrashCases(EngineHarness):
             await self.assert_recovers(engine, clock, cursor, known, scenario)
 
     @pytest.mark.parametrize("acknowledgements", [1, 6, 17])
-    @pytest.mark.parametrize("scenario", ["settle", "settle_batches"])
+    @pytest.mark.parametrize("scenario", ["settle", "settle_batches", "settle_together"])
     async def test_a_kill_at_any_moment(
         self, engine: Engine, url: str, clock: VirtualClock, scenario: str, acknowledgements: int
     ) -> None:
@@ -211,7 +211,7 @@ class CrashCases(EngineHarness):
         before = await succeeded(engine)
         assert set(known) <= before
         total = await counted(engine)
-        assert total == (len(before) if scenario == "settle" else 0)
+        assert total == (0 if scenario == "settle_batches" else len(before))
 
         await recover(engine, clock)
 

@@ -59,6 +59,23 @@ def an_effect(held: Delivery, at: float, counter: Item | None = None) -> Settlem
     return Settlement(work=work, finish=an_end(held, JobState.SUCCEEDED, at))
 
 
+def one_effect(held: Sequence[Delivery], at: float, counter: Item) -> Settlement:
+    """The success of several jobs as one: the effects of all, and as many more in the counter."""
+    effects = [an_effect(each, at) for each in held]
+    total = int(counter.value or b"0") + len(held)
+    count = ItemWrite(key=COUNTER, value=b"%d" % total)
+    work = Work(
+        checks=[
+            *(check for effect in effects for check in effect.work.checks),
+            ItemCheck(key=COUNTER, version=counter.version),
+        ],
+        writes=[*(write for effect in effects for write in effect.work.writes), count],
+        jobs=[job for effect in effects for job in effect.work.jobs],
+    )
+    first, *others = [finish for effect in effects for finish in effect.finishes]
+    return Settlement(work=work, finish=first, others=others)
+
+
 async def settle_each(engine: Engine, held: Sequence[Delivery], at: float) -> AsyncIterator[str]:
     """Settle one after the other, each counted; give the ids of those that were settled."""
     for each in held:
@@ -93,6 +110,15 @@ async def settle_batches(engine: Engine) -> AsyncIterator[str]:
             yield id_
 
 
+async def settle_together(engine: Engine) -> AsyncIterator[str]:
+    """Receive the waiting jobs and end four of them in one write, counted in one item."""
+    while held := await take(engine, 4):
+        settled = await engine.settle([one_effect(held, START, await read_one(engine))])
+        assert [answer.status for answer in settled] == [SettleStatus.DONE]
+        for id_ in ids(held):
+            yield id_
+
+
 async def hold(engine: Engine) -> AsyncIterator[str]:
     """Receive jobs and hold them for ever."""
     for id_ in ids(await take(engine, 5)):
@@ -105,4 +131,5 @@ SCENARIOS: Mapping[str, Callable[[Engine], AsyncIterator[str]]] = {
     "hold": hold,
     "settle": settle,
     "settle_batches": settle_batches,
+    "settle_together": settle_together,
 }

@@ -15,7 +15,6 @@ from .transaction import Transaction
 from .wake import Topic
 
 _DONE = Settled(status=SettleStatus.DONE)
-_LEASE_LOST = Settled(status=SettleStatus.LEASE_LOST)
 
 
 def settle(
@@ -26,12 +25,12 @@ def settle(
     results: list[list[Settled] | TransitionError] = []
     for call in calls:
         try:
-            rows = [group.held(settlement.finish) for settlement in call]
+            rows = [[group.held(finish) for finish in one.finishes] for one in call]
         except TransitionError as error:
             results.append(error)
         else:
             pairs = zip(call, rows, strict=True)
-            results.append([group.decide(settlement, row) for settlement, row in pairs])
+            results.append([group.decide(settlement, held) for settlement, held in pairs])
     group.write()
     return results
 
@@ -47,10 +46,8 @@ class _Group:
         self._ended: set[int] = set()
         self._left: list[HeldRow] = []  # their lanes
 
-    def held(self, finish: Finish | None) -> HeldRow | None:
+    def held(self, finish: Finish) -> HeldRow | None:
         """The job as long as its lease holds; `TransitionError` if it cannot go there."""
-        if finish is None:
-            return None
         found = self._tx.one("held", id=finish.lease.job_id, token=finish.lease.token)
         if found is None:
             return None
@@ -58,11 +55,18 @@ class _Group:
         check_transition(JobState(fallen_due(row, self._tx.now).state), finish.state)
         return row
 
-    def decide(self, settlement: Settlement, row: HeldRow | None) -> Settled:
+    def decide(self, settlement: Settlement, rows: Sequence[HeldRow | None]) -> Settled:
         """What becomes of a settlement, after those before it."""
-        finish, work = settlement.finish, settlement.work
-        if finish is not None and (row is None or row.seq in self._ended):
-            return _LEASE_LOST
+        work = settlement.work
+        held: list[tuple[Finish, HeldRow]] = []
+        lost: list[str] = []
+        for finish, row in zip(settlement.finishes, rows, strict=True):
+            if row is None or row.seq in self._ended:
+                lost.append(finish.lease.job_id)
+            else:
+                held.append((finish, row))
+        if lost:
+            return Settled(status=SettleStatus.LEASE_LOST, lost=tuple(lost))
         conflicts = self._items.conflicts(work.checks)
         if conflicts:
             return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
@@ -71,7 +75,7 @@ class _Group:
             return Settled(status=SettleStatus.THROTTLED, wait_seconds=wait_seconds)
         self._items.apply(work.writes)
         self._jobs += work.jobs
-        if finish is not None and row is not None:
+        for finish, row in held:
             self._finish(finish, self._tx.fallen_due(row))
         return _DONE
 
