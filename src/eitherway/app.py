@@ -17,7 +17,7 @@ from .gateway.asgi import Gateway
 from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
-from .operation import Operation, Upgrade
+from .operation import Operation, Upgrade, default_limit
 from .policy import Delivery, Limit, Retry
 from .registry import Operations
 from .settings import Settings
@@ -26,8 +26,6 @@ from .table import Table, TableOptions, TableStore
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Message = MutableMapping[str, Any]
-
-_IN_FLIGHT_DEFAULT = 64
 
 
 class Policies(TypedDict, total=False):
@@ -44,6 +42,8 @@ class Policies(TypedDict, total=False):
     status: int
     version: int
     group: Callable[..., Any]
+    batch_max: int
+    batch_wait_seconds: float
     upgrade: Upgrade
 
 
@@ -98,7 +98,7 @@ class Router:
         if unknown:
             known = ", ".join(sorted(Policies.__annotations__))
             raise ConfigurationError(f"no setting {min(unknown)!r} for an operation: give {known}")
-        limit = settings.pop("limit", None) or Limit(in_flight=_IN_FLIGHT_DEFAULT)
+        limit = settings.pop("limit", None) or default_limit(settings.get("batch_max"))
         limits = (limit,) if isinstance(limit, Limit) else tuple(limit)
 
         def declare(handler: F) -> F:

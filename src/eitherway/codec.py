@@ -24,6 +24,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from .context import Context
+from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
@@ -45,19 +46,31 @@ class Parameter:
 class Binding:
     """How a handler's parameters and result travel. Built once, when the operation is declared."""
 
-    def __init__(self, handler: Callable[..., Any], path: str | None, *, takes_body: bool) -> None:
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        path: str | None,
+        *,
+        takes_body: bool,
+        batch: bool = False,  # the handler takes a list; what travels is one element of it
+    ) -> None:
         self._label = getattr(handler, "__qualname__", repr(handler))
         self._signature = inspect.signature(handler)
         hints = self._hints(handler)
         in_path = frozenset(_PATH_PARAMETER.findall(path or ""))
         self.context_name: str | None = None
-        parameters = []
+        annotated: dict[str, Any] = {}
         for parameter in self._signature.parameters.values():
             annotation = self._annotation(parameter, hints)
             if annotation is Context:
                 self.context_name = parameter.name
             else:
-                parameters.append(self._parameter(parameter, annotation, in_path))
+                annotated[parameter.name] = annotation
+        parameters = (
+            [self._item(annotated, in_path)]
+            if batch
+            else [self._parameter(name, annotated[name], in_path) for name in annotated]
+        )
         self.parameters = tuple(parameters)
         self._call_signature = self._signature.replace(
             parameters=[
@@ -71,7 +84,8 @@ class Binding:
         self.body = bodies[0] if bodies else None
         self._others = tuple(p for p in parameters if p.source != "body")
         self.takes_params = bool(self._others)
-        self.output = self._adapter(hints.get("return", Any), "its result")
+        result = result_element(self._label, hints) if batch else hints.get("return", Any)
+        self.output = self._adapter(result, "its result")
 
     # -- declaring -------------------------------------------------------------------------------
 
@@ -93,20 +107,25 @@ class Binding:
             raise ConfigurationError(f"{self._label}: annotate the parameter {parameter.name!r}")
         return hints[parameter.name]
 
-    def _parameter(
-        self, parameter: inspect.Parameter, annotation: Any, in_path: frozenset[str]
-    ) -> Parameter:
+    def _parameter(self, name: str, annotation: Any, in_path: frozenset[str]) -> Parameter:
         source: Source = "query"
-        if parameter.name in in_path:
+        if name in in_path:
             source = "path"
         elif not _is_scalar(annotation):
             source = "body"
         return Parameter(
-            name=parameter.name,
+            name=name,
             source=source,
-            adapter=self._adapter(annotation, f"the parameter {parameter.name!r}"),
-            required=parameter.default is parameter.empty,
+            adapter=self._adapter(annotation, f"the parameter {name!r}"),
+            required=self._signature.parameters[name].default is inspect.Parameter.empty,
         )
+
+    def _item(self, annotated: Mapping[str, Any], in_path: frozenset[str]) -> Parameter:
+        """One item of a batch: the body, whatever its type."""
+        refuse_path_parameters(self._label, in_path)
+        name, element = item_parameter(self._label, list(annotated), annotated)
+        adapter = self._adapter(element, f"the items of {name!r}")
+        return Parameter(name=name, source="body", adapter=adapter, required=True)
 
     def _adapter(self, annotation: Any, what: str) -> TypeAdapter[Any]:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
@@ -11,6 +12,7 @@ from .handle import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Enqueue(Protocol):
@@ -61,11 +63,27 @@ class Context:
             raise ValueError("progress is a fraction from 0 to 1")
         self._progress = {"fraction": fraction, "note": note}
 
+    def item(self, index: int) -> AbstractContextManager[Context]:
+        """In a batch handler: the view of one item; what is written within belongs to it alone.
+
+        `IndexError` when there is no such item, `RuntimeError` in any other handler.
+        """
+        raise RuntimeError(
+            f"ctx.item({index}) is for batch handlers, and {self.operation} is none: "
+            "declare it with batch_max="
+        )
+
     def take_progress(self) -> dict[str, Any] | None:
         """The progress told since the last call (called by eitherway)."""
         progress, self._progress = self._progress, None
         return progress
 
+    @overload
+    def enqueue(
+        self, handler: BatchHandler[A, T], item: A, /, *, delay_seconds: float
+    ) -> Job[T]: ...
+    @overload
+    def enqueue(self, handler: BatchHandler[A, T], item: A, /, *, at: datetime) -> Job[T]: ...
     @overload
     def enqueue(
         self,
@@ -103,6 +121,8 @@ class Context:
     ) -> Job[T]: ...
     @overload
     def enqueue(self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]: ...
+    @overload
+    def enqueue(self, handler: BatchHandler[A, T], item: A, /) -> Job[T]: ...
 
     def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
         """Enqueue another operation, if and only if this attempt commits.
@@ -112,3 +132,12 @@ class Context:
         `BacklogFullError`: the job belongs to the attempt.
         """
         return self._enqueue(handler, *args, **kwargs)
+
+
+BatchHandler = (
+    Callable[[list[A]], Awaitable[Sequence[T | Exception | BaseException]]]
+    | Callable[[list[A]], Sequence[T | Exception | BaseException]]
+    | Callable[[Context, list[A]], Awaitable[Sequence[T | Exception | BaseException]]]
+    | Callable[[Context, list[A]], Sequence[T | Exception | BaseException]]
+)
+"""Takes a list of items and gives a result for each: what `batch_max=` is for."""

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-from .context import Context
+from .context import BatchHandler, Context
 from .handle import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Enqueueing(ABC):
@@ -27,6 +28,12 @@ class Enqueueing(ABC):
     ) -> Job[Any]:
         """Store the job."""
 
+    @overload
+    async def enqueue(
+        self, handler: BatchHandler[A, T], item: A, /, *, delay_seconds: float
+    ) -> Job[T]: ...
+    @overload
+    async def enqueue(self, handler: BatchHandler[A, T], item: A, /, *, at: datetime) -> Job[T]: ...
     @overload
     async def enqueue(
         self,
@@ -66,6 +73,8 @@ class Enqueueing(ABC):
     async def enqueue(
         self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> Job[T]: ...
+    @overload
+    async def enqueue(self, handler: BatchHandler[A, T], item: A, /) -> Job[T]: ...
 
     async def enqueue(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
         """Store a job that runs the handler; durable on return.

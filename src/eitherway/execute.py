@@ -57,7 +57,7 @@ class Ended:
     cause: str | None = None  # of an exception: what dead letters are grouped by
     delay_seconds: float | None = None  # what the handler asked for
     permanent: bool = False  # never to be retried
-    error: Exception | None = None  # what the handler raised, where that was no signal
+    error: BaseException | None = None  # what the handler raised, where that was no signal
 
 
 class Executor:
@@ -89,22 +89,37 @@ class Executor:
     ) -> Ended:
         """Run the handler once, at most `timeout_seconds`, and say how it ended. Never raises,
         but for a cancellation from outside (a drain, a lost lease)."""
+        try:
+            value = await self.run_handler(operation, arguments, context, unit, timeout_seconds)
+            return self.succeeded(operation, value)
+        except TimedOut:
+            return timed_out(operation)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
+            return meaning(operation, context, error)
+
+    async def run_handler(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        context: Context,
+        unit: UnitOfWork,
+        timeout_seconds: float,
+    ) -> Any:
+        """What the handler returns within its middleware, or raises; `TimedOut` past its time."""
         attempt = _Attempt(self, operation, arguments, context)
         token = current_unit.set(unit)
         try:
-            value = await attempt.run(timeout_seconds)
-            return self._succeeded(operation, value)
+            return await attempt.run(timeout_seconds)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not attempt.timed_out or (task is not None and task.cancelling()):
                 raise
-            return _timed_out(operation)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
-            return _meaning(operation, context, error)
+            raise TimedOut from None
         finally:
             current_unit.reset(token)
 
-    def _succeeded(self, operation: Operation, value: Any) -> Ended:
+    def succeeded(self, operation: Operation, value: Any) -> Ended:
+        """The end of an attempt with this result. `TypeError`, `ValueError` where it is none."""
         body = operation.binding.encode_result(value)
         if len(body) > self._result_bytes_max:
             raise ValueError(
@@ -174,12 +189,17 @@ class _Attempt:
             self._task.cancel()
 
 
-def _timed_out(operation: Operation) -> Ended:
+class TimedOut(Exception):  # noqa: N818 - it is told apart by its type, and never shown
+    """The handler ran out of its time."""
+
+
+def timed_out(operation: Operation) -> Ended:
+    """The end of an attempt that ran out of its time."""
     detail = f"an attempt of {operation.name} may take {operation.timeout_seconds:g} s"
     return Ended(outcome=Outcome.TIMED_OUT, problem=Problem.of("timed-out", detail))
 
 
-def _meaning(operation: Operation, context: Context, error: Exception) -> Ended:
+def meaning(operation: Operation, context: Context, error: BaseException) -> Ended:
     """What an exception says: a signal, an HTTP answer, or a failure."""
     if isinstance(error, Reject):
         return _rejected(error.detail, error.status)
@@ -249,7 +269,7 @@ def _rejected(detail: str, status: int) -> Ended:
     return Ended(outcome=Outcome.REJECTED, problem=problem)
 
 
-def _http_status(error: Exception) -> int | None:
+def _http_status(error: BaseException) -> int | None:
     """The status of a Starlette `HTTPException` of 4xx; no web library is imported for it."""
     module = sys.modules.get("starlette.exceptions")
     if module is None or not isinstance(error, module.HTTPException):

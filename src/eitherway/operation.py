@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,13 @@ _DAY_SECONDS = 86_400.0
 
 Upgrade = Callable[[Any, int], Any]
 """Makes the body that fits now of an older one (decoded JSON) and the version it is of."""
+_IN_FLIGHT = 64
+_BATCHES_IN_FLIGHT = 4
+
+BATCH_MAX = 1000
+"""The most that `batch_max` may say."""
+
+BATCH_WAIT_SECONDS = 0.05
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,13 +45,22 @@ class Operation:
     status: int = 200  # of a success
     version: int = 1
     group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
+    batch_max: int | None = None  # items of one call of the handler; None: it takes no list
+    batch_wait_seconds: float | None = None  # for a batch to fill
     upgrade: Upgrade | None = None  # of bodies that older versions accepted
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        binding = Binding(self.handler, self.path, takes_body=self.method not in _BODILESS)
+        binding = Binding(
+            self.handler,
+            self.path,
+            takes_body=self.method not in _BODILESS,
+            batch=self.batch_max is not None,
+        )
+        if self.batch_max is not None and self.batch_wait_seconds is None:
+            object.__setattr__(self, "batch_wait_seconds", BATCH_WAIT_SECONDS)
         object.__setattr__(self, "binding", binding)
         object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.handler))
         for number, limit in enumerate(self.limits, 1):
@@ -70,8 +87,21 @@ class Operation:
                 raise ConfigurationError(f"{self.name}: {name} is above 0")
         if self.version < 1:
             raise ConfigurationError(f"{self.name}: versions count from 1")
+        self._check_batch()
         self._check_backlog()
         self._check_upgrade()
+
+    def _check_batch(self) -> None:
+        if self.batch_max is None:
+            if self.batch_wait_seconds is not None:
+                raise ConfigurationError(
+                    f"{self.name}: batch_wait_seconds is for a batch to fill: give batch_max= too"
+                )
+            return
+        if not isinstance(self.batch_max, int) or not 1 <= self.batch_max <= BATCH_MAX:
+            raise ConfigurationError(f"{self.name}: batch_max is 1 to {BATCH_MAX}")
+        if not 0 <= (self.batch_wait_seconds or 0) < math.inf:
+            raise ConfigurationError(f"{self.name}: batch_wait_seconds is 0 or more")
 
     def _check_backlog(self) -> None:
         most = self.backlog_max
@@ -101,3 +131,9 @@ class Operation:
             raise ConfigurationError(
                 f"{self.name}: upgrade makes a body, and the handler takes none"
             )
+
+
+def default_limit(batch_max: int | None) -> Limit:
+    """The limit of an operation that names none: room for some batches, where it has those."""
+    room = _BATCHES_IN_FLIGHT * batch_max if isinstance(batch_max, int) else 0
+    return Limit(in_flight=max(_IN_FLIGHT, room))

@@ -19,10 +19,14 @@ _Writes = Mapping[ItemKey, bytes | None]
 
 
 class UnitOfWork:
-    """One attempt's reads, writes and enqueued jobs, until they commit together."""
+    """One attempt's reads, writes and enqueued jobs, until they commit together.
 
-    def __init__(self, engine: Engine) -> None:
+    `bounded=False` is for a batch's: where its work is too large, the batch is cut.
+    """
+
+    def __init__(self, engine: Engine, *, bounded: bool = True) -> None:
         self._engine = engine
+        self._bounded = bounded
         self._read: dict[ItemKey, Item] = {}
         self._written: dict[ItemKey, bytes | None] = {}
         self._checked: set[ItemKey] = set()
@@ -49,11 +53,12 @@ class UnitOfWork:
                 f"the engine takes {limits.item_bytes_max}"
             )
         written = {**self._written, key: value}
-        if len(written) > ITEMS_MAX:
+        if self._bounded and len(written) > ITEMS_MAX:
             raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
         self._check_size(written, self._jobs)
         if capacity is not None:
-            _check_capacity(key.table, written, capacity)
+            if self._bounded:
+                _check_capacity(key.table, written, capacity)
             self._capacities[key.table] = capacity
         self._written = written
 
@@ -109,6 +114,8 @@ class UnitOfWork:
         return Item(version=committed.version + 1 if value is not None else 0, value=value)
 
     def _check_size(self, written: _Writes, jobs: list[NewJob]) -> None:
+        if not self._bounded:
+            return
         limits = self._engine.capabilities
         count = len(written) + len(jobs)
         size = sum(len(value) for value in written.values() if value is not None)

@@ -4,7 +4,7 @@ Every line that ends in two ignores is a mistake that both must report: an ignor
 is an error of its own.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_type
@@ -14,7 +14,18 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from eitherway import App, BacklogFullError, Context, Job, JobState, Limit, Retry, Router, Table
+from eitherway import (
+    App,
+    BacklogFullError,
+    Context,
+    Job,
+    JobState,
+    Limit,
+    Reject,
+    Retry,
+    Router,
+    Table,
+)
 from eitherway.job import JobRecord
 from eitherway.sql import create_once_table, forget, observe, once
 from eitherway.testing import Response, TestApp
@@ -92,7 +103,7 @@ async def correct_order(ctx: Context, order: Order, order_id: str) -> Order:
     assert_type(await ctx.enqueue(print_receipt, order), Job[Receipt])
     assert_type(ctx.enqueue(announce, order_id, loud=True), Job[None])
     assert_type(ctx.enqueue(count_words, "two words"), Job[int])
-    ctx.enqueue(place_order, order_id)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    ctx.enqueue(place_order, order_id)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     assert_type(ctx.enqueue(place_order, order, delay_seconds=60), Job[Order])
     assert_type(await ctx.enqueue(count_words, "two words", at=MIDNIGHT), Job[int])
     ctx.enqueue(place_order, order, delay_seconds="soon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
@@ -100,7 +111,34 @@ async def correct_order(ctx: Context, order: Order, order_id: str) -> Order:
     return order
 
 
+@app.post("/receipts/many", delivery="queued", batch_max=100, batch_wait_seconds=0.05)
+async def store(rows: list[Order]) -> list[Receipt]:
+    return [Receipt(order_id=row.order_id) for row in rows]
+
+
+@app.operation(batch_max=10)
+async def try_to_store(ctx: Context, rows: list[Order]) -> list[Receipt | BaseException]:
+    with ctx.item(0) as one:
+        assert_type(one, Context)
+        assert_type(one.enqueue(store, rows[0]), Job[Receipt])
+    assert_type(ctx.enqueue(store, rows[0]), Job[Receipt])
+    assert_type(await ctx.enqueue(count_all, rows[0]), Job[int])
+    ctx.enqueue(store, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    return [ValueError("no"), Receipt(order_id="a")]
+
+
+@app.operation(batch_max=10)
+def count_all(rows: Sequence[Order]) -> list[int | Exception]:
+    return [len(row.order_id) for row in rows]
+
+
+@app.operation(batch_max=10)
+def count_some(ctx: Context, texts: list[str]) -> list[int | Exception]:
+    return [Reject("no") if not text else len(text) for text in texts]
+
+
 # A decorated handler stays what it was.
+as_batch_function: Callable[[list[Order]], Awaitable[list[Receipt]]] = store
 as_function: Callable[[Order], Awaitable[Order]] = place_order
 as_plain_function: Callable[[Order], Receipt] = print_receipt
 
@@ -124,10 +162,22 @@ async def enqueueing(order: Order) -> None:
     await app.enqueue(place_order, order, delay_seconds="soon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
     await app.enqueue(place_order, order, at="noon")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
     await app.enqueue(place_order, order, at=1_800_000_000)  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
-    await app.enqueue(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await app.enqueue(place_order, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
     await app.enqueue(place_order)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await app.enqueue(announce, "a", quiet=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await app.enqueue("place_order", order)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def enqueueing_items(order: Order) -> None:
+    assert_type(await app.enqueue(store, order), Job[Receipt])
+    assert_type(await app.enqueue(try_to_store, order), Job[Receipt])
+    assert_type(await (await app.enqueue(count_all, order)).result(), int)
+    assert_type(await app.enqueue(count_some, "a"), Job[int])
+    assert_type(await app.enqueue(store, order, delay_seconds=5), Job[Receipt])
+    assert_type(await app.enqueue(try_to_store, order, at=MIDNIGHT), Job[Receipt])
+    await app.enqueue(store, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await app.enqueue(count_all, 5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await app.enqueue(store)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 async def too_many(order: Order) -> None:
@@ -177,7 +227,11 @@ async def testing(order: Order) -> None:
         assert_type(await shop.enqueue(place_order, order, at=MIDNIGHT), Job[Order])
         assert_type(await shop.request("POST", "/orders", json={}), Response)
         assert_type(await shop.drain(), int)
-        await shop.call(place_order, "a")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        assert_type(await shop.call(store, order), Receipt)
+        assert_type(await shop.call(count_some, "a"), int)
+        assert_type(await shop.enqueue(try_to_store, order), Job[Receipt])
+        await shop.call(store, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        await shop.call(place_order, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 async def charge(session: AsyncSession, order: Order, twice: bool = False) -> Receipt:
@@ -220,6 +274,7 @@ def declaring(router: Router) -> None:
     router.post("/orders", delivery="sometimes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", retry=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", retries=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    router.post("/orders", batch_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", limit=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", backlog_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", version=2, upgrade=str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..context import Context
-from ..engine.values import Settled, Settlement, SettleStatus, Work
+from ..engine.values import Finish, Settled, Settlement, SettleStatus, Work
 from ..execute import Ended
 from ..job import Attempt, Outcome
 from ..keys import NOTHING, Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
+from .batch_member import Member
 from .runtime import Runtime
 
 _RETRY_AFTER_SECONDS = 1.0
@@ -44,6 +46,8 @@ class DirectCall:
         if taken is None:
             return self._refused()
         try:
+            if operation.batch_max is not None:
+                return await self._run_as_batch()
             return await self._runtime.runner.run(
                 operation,
                 self._arguments,
@@ -54,6 +58,14 @@ class DirectCall:
             )
         finally:
             limiter.release(taken, self._context.thread if self._context else None)
+
+    async def _run_as_batch(self) -> Ended:
+        """A batch of one."""
+        operation = self._operation
+        (value,) = self._arguments.values()
+        member = _CalledItem(self.job_id, value, self._new_context)
+        await self._runtime.batches.run(operation, [member], self._settle)
+        return member.ended
 
     def _refused(self) -> Ended:
         name = self._operation.name
@@ -75,7 +87,38 @@ class DirectCall:
         return self._context
 
     async def _commit(self, _: Ended, work: Work, __: tuple[Attempt, ...]) -> Settled:
-        if not work:
-            return Settled(status=SettleStatus.DONE)
-        (settled,) = await self._runtime.engine.settle([Settlement(work=work)])
+        (settled,) = await self._settle([Settlement(work=work)])
         return settled
+
+    async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        if not any(settlement.work for settlement in settlements):
+            return [Settled(status=SettleStatus.DONE) for _ in settlements]
+        return await self._runtime.engine.settle(settlements)
+
+
+class _CalledItem(Member):
+    """The one item of a direct call, which holds no lease."""
+
+    ended: Ended
+
+    def __init__(
+        self, job_id: str, value: Any, new_context: Callable[[UnitOfWork], Context]
+    ) -> None:
+        super().__init__(job_id, value, deadline=math.inf, first_number=1)
+        self._new_context = new_context
+
+    @property
+    def lost(self) -> bool:
+        return False
+
+    def new_context(self, unit: UnitOfWork) -> Context:
+        return self._new_context(unit)
+
+    def finish(self, ended: Ended) -> Finish | None:  # noqa: ARG002 - there is no job
+        return None
+
+    def settled(self, ended: Ended, finish: Finish | None) -> None:  # noqa: ARG002 - no job
+        self.ended = ended
+
+    def lose(self, finish: Finish | None) -> None:
+        """There is no lease to lose."""

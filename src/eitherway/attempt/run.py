@@ -41,7 +41,7 @@ class Runner:
         self._teacher = teacher
         self._executor = executor
         self._clock = clock
-        self._contention = Contention()
+        self.contention = Contention()
 
     async def run(
         self,
@@ -59,18 +59,18 @@ class Runner:
         while True:
             started = self._clock.now()
             with self._teacher.watching(operation) as watch:
-                async with self._contention.turn(moved) if moved else nullcontext():
+                async with self.contention.turn(moved) if moved else nullcontext():
                     ended, work = await self._once(
                         operation, arguments, new_context, timeout_seconds
                     )
                     settled = await commit(ended, work, conflicts)
                 if settled.status is SettleStatus.THROTTLED:
-                    ended = _throttled(settled)
+                    ended = no_capacity(settled)
                 watch.ended = ended
             if settled.status is SettleStatus.THROTTLED:
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
-                ended = _too_many(operation)
+                ended = too_many_conflicts(operation)
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is not SettleStatus.CONFLICT:
                 return ended
@@ -95,11 +95,13 @@ class Runner:
         )
 
 
-def _throttled(settled: Settled) -> Ended:
+def no_capacity(settled: Settled) -> Ended:
+    """The end of an attempt whose writes the table had no capacity for."""
     problem = Problem.of("throttled", NO_CAPACITY, retry_after_seconds=settled.wait_seconds)
     return Ended(outcome=Outcome.THROTTLED, problem=problem)
 
 
-def _too_many(operation: Operation) -> Ended:
+def too_many_conflicts(operation: Operation) -> Ended:
+    """The end of an attempt that never came to commit."""
     detail = f"other writers changed the items of {operation.name} {CONFLICTS_MAX} times in a row"
     return Ended(outcome=Outcome.ERROR, problem=Problem.of("internal-error", detail))

@@ -23,6 +23,7 @@ from ..table import refuse_running_loop
 from ..unit import UnitOfWork
 from .adaptive import Teacher
 from .backlog import Backlog
+from .batch import BatchRunner
 from .hub import Hub
 from .limits import Limiter
 from .metrics import Metrics
@@ -62,6 +63,9 @@ class Runtime:
         )
         self.teacher = Teacher(list(operations), self.limiter, engine, clock)
         self.runner = Runner(engine, self.executor, clock, self.teacher)
+        self.batches = BatchRunner(
+            engine, self.executor, clock, self.teacher, self.runner.contention
+        )
         self.judge = Judge(randomness, settings.retention_seconds)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last

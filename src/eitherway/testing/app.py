@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 from ..app import App
 from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
-from ..context import Context
+from ..context import BatchHandler, Context
 from ..enqueueing import Enqueueing
 from ..errors import ConfigurationError, JobFailedError
 from ..handle import Job
@@ -25,6 +25,7 @@ from .clock import FakeClock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class Crash(Exception):  # noqa: N818 - it stands for a death, not for an error
@@ -89,6 +90,8 @@ class TestApp(Enqueueing):
     ) -> T: ...
     @overload
     async def call(self, handler: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+    @overload
+    async def call(self, handler: BatchHandler[A, T], item: A, /) -> T: ...
 
     async def call(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run the operation now, as a direct request does, and give its result.
@@ -139,6 +142,7 @@ class TestApp(Enqueueing):
         while True:
             await self._reaper.reap()
             started = await self._consumer.receive_once(0)
+            self._consumer.batches.flush()  # what is there goes at once
             await finish_or_give_back(self.runtime, self._leases, None)
             self._raise_crash()
             if not started:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 from ..attempt.runtime import Runtime
 from ..attempt.trace import trace_id
@@ -23,6 +25,11 @@ logger = logging.getLogger("eitherway.worker")
 attempt_log = logging.getLogger("eitherway.attempt")
 
 _SETTLE_PAUSE_SECONDS = 0.5
+
+GIVEN_BACK = Ended(
+    outcome=Outcome.INTERRUPTED,
+    problem=Problem.of("not-ready", "the worker stopped; the job runs again elsewhere"),
+)
 
 
 class QueuedAttempt:
@@ -48,25 +55,39 @@ class QueuedAttempt:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
 
     async def _run(self) -> None:
-        job, message = self._delivery.job, self._delivery.message
+        job = self._delivery.job
         now = self._runtime.clock.now()
-        try:
-            arguments = arguments_of(self._operation, message, job.version)
-        except InvalidInputError as error:
-            judge = self._runtime.judge
-            finish = judge.incompatible(self._delivery, self._operation, error, now)
-            await self._settle(Work(), finish)
+        arguments = await self.arguments()
+        if arguments is None:
             return
         await self._runtime.runner.run(
             self._operation,
             arguments,
-            new_context=self._new_context,
+            new_context=self.new_context,
             commit=self._commit,
             timeout_seconds=min(self._operation.timeout_seconds, max(0.0, job.deadline - now)),
             first_number=job.starts,
         )
 
-    def _new_context(self, unit: UnitOfWork) -> Context:
+    async def arguments(self) -> dict[str, Any] | None:
+        """What the handler is called with; None, the job settled, where it is no input any more."""
+        job, message = self._delivery.job, self._delivery.message
+        try:
+            return arguments_of(self._operation, message, job.version)
+        except InvalidInputError as error:
+            now = self._runtime.clock.now()
+            judge = self._runtime.judge
+            finish = judge.incompatible(self._delivery, self._operation, error, now)
+            await self._settle(Work(), finish)
+            return None
+
+    def finish(self, ended: Ended, conflicts: tuple[Attempt, ...] = ()) -> Finish:
+        """Where the job goes after this end, by policy."""
+        now = self._runtime.clock.now()
+        return self._runtime.judge.finish(self._delivery, self._operation, ended, now, conflicts)
+
+    def new_context(self, unit: UnitOfWork) -> Context:
+        """What the handler sees of the job in one run."""
         context = self._runtime.context(
             self._operation,
             unit,
@@ -79,32 +100,30 @@ class QueuedAttempt:
         return context
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
-        now = self._runtime.clock.now()
-        finish = self._runtime.judge.finish(self._delivery, self._operation, ended, now, conflicts)
+        await self.keep_thread()
+        return await self._settle(work, self.finish(ended, conflicts))
+
+    async def keep_thread(self) -> None:
+        """Count a plain handler in its limits for as long as it goes on past its time."""
         thread = self._held.context.thread if self._held.context else None
-        if thread is not None and not thread.done():  # it goes on past its time
+        if thread is not None and not thread.done():
             await self._runtime.limiter.keep(self._operation, self._delivery.keys, thread)
-        return await self._settle(work, finish)
 
     async def _settle(self, work: Work, finish: Finish) -> Settled:
-        """Settle, again and again while the engine is away: the lease is extended meanwhile."""
-        while True:
-            try:
-                settling = self._runtime.engine.settle([Settlement(work=work, finish=finish)])
-                (settled,) = await asyncio.shield(asyncio.ensure_future(settling))
-            except EngineUnavailableError as error:
-                logger.warning("job %s cannot be settled yet: %s", self._delivery.job.id, error)
-                await self._runtime.clock.sleep(_SETTLE_PAUSE_SECONDS)
-            else:
-                break
+        settlement = Settlement(work=work, finish=finish)
+        (settled,) = await settle_patiently(self._runtime, [settlement])
         if settled.status is SettleStatus.LEASE_LOST:
-            logger.warning("job %s: the lease was lost, nothing is written", finish.lease.job_id)
-            self._note(finish, Outcome.LEASE_LOST)
+            self.note_lost(finish)
         elif settled.status is SettleStatus.DONE:
-            self._note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
+            self.note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
         return settled
 
-    def _note(self, finish: Finish, outcome: Outcome) -> None:
+    def note_lost(self, finish: Finish) -> None:
+        """The lease was lost before the attempt could be settled."""
+        logger.warning("job %s: the lease was lost, nothing is written", finish.lease.job_id)
+        self.note(finish, Outcome.LEASE_LOST)
+
+    def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
         name = self._operation.name
         seconds = self._runtime.clock.now() - self._started
@@ -129,15 +148,34 @@ class QueuedAttempt:
             )  # fmt: skip
 
     async def _give_back(self) -> None:
-        ended = Ended(
-            outcome=Outcome.INTERRUPTED,
-            problem=Problem.of("not-ready", "the worker stopped; the job runs again elsewhere"),
-        )
-        finish = self._runtime.judge.finish(
-            self._delivery, self._operation, ended, self._runtime.clock.now()
-        )
+        await give_back(self._runtime, [(self, self.finish(GIVEN_BACK))])
+
+
+async def settle_patiently(
+    runtime: Runtime, settlements: Sequence[Settlement]
+) -> Sequence[Settled]:
+    """Settle, again and again while the engine is away: the leases are extended meanwhile."""
+    while True:
         try:
-            await self._runtime.engine.settle([Settlement(finish=finish)])
-            self._note(finish, Outcome.INTERRUPTED)
-        except EngineError as error:
-            logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
+            settling = runtime.engine.settle(settlements)
+            return await asyncio.shield(asyncio.ensure_future(settling))
+        except EngineUnavailableError as error:
+            jobs = [finish.lease.job_id for one in settlements for finish in one.finishes]
+            logger.warning("%s cannot be settled yet: %s", _shown(jobs), error)
+            await runtime.clock.sleep(_SETTLE_PAUSE_SECONDS)
+
+
+async def give_back(runtime: Runtime, given: Sequence[tuple[QueuedAttempt, Finish]]) -> None:
+    """Settle attempts as given back; where the engine cannot, their leases lapse."""
+    try:
+        await runtime.engine.settle([Settlement(finish=finish) for _, finish in given])
+        for attempt, finish in given:
+            attempt.note(finish, Outcome.INTERRUPTED)
+    except EngineError as error:
+        jobs = [finish.lease.job_id for _, finish in given]
+        logger.warning("%s left to the lease: %s", _shown(jobs), error)
+
+
+def _shown(jobs: Sequence[str]) -> str:
+    more = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+    return f"job {jobs[0]}{more}"

@@ -15,6 +15,7 @@ from ..engine.values import Delivery, Demand
 from ..errors import EngineError
 from ..operation import Operation
 from .attempts import QueuedAttempt
+from .batches import Batches
 from .leases import Held, LeaseKeeper
 
 logger = logging.getLogger("eitherway.worker")
@@ -51,6 +52,7 @@ class Consumer:
         self._alone = alone
         self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
+        self.batches = Batches(runtime, leases.drop, alone=alone)
         self._stopping = asyncio.Event()
         self._workers = 1
         self._counted_at = -math.inf
@@ -58,6 +60,7 @@ class Consumer:
     def stop(self) -> None:
         """Take nothing more; `run` returns once what was just received has been started."""
         self._stopping.set()
+        self.batches.close()
 
     async def run(self) -> None:
         """Receive until stopped; attempts that were started go on."""
@@ -81,7 +84,7 @@ class Consumer:
             return 0
         ready = self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
         names = await self._interruptible(ready, changed)
-        if not names:
+        if not names or self._stopping.is_set():  # what was just given back is for others
             return 0
         # the first in line changes, so that operations that share a limit take turns
         self._operations.append(self._operations.pop(0))
@@ -138,8 +141,11 @@ class Consumer:
         if self._alone:
             return 1
         rules = self._runtime.limiter.rules(operation)
-        most = min((rule.in_flight for rule in rules if rule.in_flight), default=_RECEIVE_MAX)
-        return min(_RECEIVE_MAX, most if workers < 2 else math.ceil(most / (2 * workers)))
+        wanted = max(_RECEIVE_MAX, operation.batch_max or 0)
+        batch = operation.batch_max is not None  # of many keys, each with room of its own
+        shared = [rule.in_flight for rule in rules if rule.in_flight and not (batch and rule.keyed)]
+        most = min(shared, default=wanted)
+        return min(wanted, most if workers < 2 else math.ceil(most / (2 * workers)))
 
     async def _count_workers(self) -> int:
         now = self._runtime.clock.now()
@@ -163,9 +169,12 @@ class Consumer:
         if operation is None:
             raise LookupError(f"{delivery.job.operation} was not in the demand")
         held = Held(delivery.lease, operation, self._runtime.clock.now())
-        attempt = QueuedAttempt(self._runtime, operation, delivery, held)
-        held.task = asyncio.create_task(attempt.run(), name=f"job-{delivery.job.id}")
-        held.task.add_done_callback(lambda _: self._ended(held))
+        if operation.batch_max is None:
+            attempt = QueuedAttempt(self._runtime, operation, delivery, held)
+            held.task = asyncio.create_task(attempt.run(), name=f"job-{delivery.job.id}")
+            held.task.add_done_callback(lambda _: self._ended(held))
+        else:
+            self.batches.add(held, delivery)
         self._leases.add(held)
 
     def _ended(self, held: Held) -> None:

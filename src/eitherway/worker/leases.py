@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..attempt.runtime import Runtime
@@ -25,6 +26,7 @@ class Held:
     context: Context | None = None  # of the run that goes on now
     lost: bool = False
     task: asyncio.Task[None] = field(init=False)
+    company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
 
 class LeaseKeeper:
@@ -95,4 +97,5 @@ class LeaseKeeper:
         held.lost = True
         if held.context is not None:
             held.context.cancel()
-        held.task.cancel()
+        if all(other.lost for other in held.company):  # what is lost is no reason to stop the rest
+            held.task.cancel()

@@ -96,7 +96,7 @@ async def finish_or_give_back(
     runtime: Runtime, leases: LeaseKeeper, timeout_seconds: float | None
 ) -> None:
     """Wait for running attempts; cancel, and so give back, what is left after the time."""
-    running = [held.task for held in leases.held()]
+    running = {held.task for held in leases.held()}
     if not running:
         return
     ended = asyncio.ensure_future(asyncio.wait(running))
