@@ -23,11 +23,15 @@ counters = app.table("counters", dict, key="key")
 runs = app.table("runs", dict, key="key")
 
 
-async def add_one(table_key: str) -> int:
+async def add(table_key: str, amount: int) -> int:
     counter = await counters.get(table_key, {"key": table_key, "value": 0})
-    counter["value"] += 1
+    counter["value"] += amount
     await counters.put(counter)
     return counter["value"]
+
+
+async def add_one(table_key: str) -> int:
+    return await add(table_key, 1)
 
 
 @app.post("/increments", delivery="queued", lease_seconds=LEASE_SECONDS, status=201)
@@ -60,6 +64,22 @@ async def mixed(step: Step) -> str:
         os._exit(13)
     await add_one("mixed")
     return step.key
+
+
+@app.post(
+    "/batched",
+    delivery="queued",
+    lease_seconds=LEASE_SECONDS,
+    batch_max=100,
+    batch_wait_seconds=0.25,
+)
+async def add_batch(steps: list[Step], ctx: Context) -> list[str]:
+    """Adds one to a counter for each item, and the number of all to one for the batch."""
+    await add("batched-all", len(steps))
+    for index, step in enumerate(steps):
+        with ctx.item(index):
+            await add(f"batched-{step.note}", 1)
+    return [step.key for step in steps]
 
 
 @app.post("/slow", delivery="queued", lease_seconds=LEASE_SECONDS)
