@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from eitherway import App
 from eitherway.settings import Settings
 from harness import console, cpu_seconds, folder, free_port, load, process, report, wait_for
 from shop import Order, app, place_order, store_order
@@ -16,7 +17,7 @@ from shop import Order, app, place_order, store_order
 FLOOR = "raw ASGI no-op"
 
 
-async def fill(url: str, handler: object, count: int) -> None:
+async def fill(app: App, url: str, handler: object, count: int) -> None:
     """Store `count` jobs."""
     await app.open(Settings(engine=url))
     order = Order(id="", customer="c", sku="s", qty=3, price=1.5, currency="EUR", note="n" * 80)
@@ -26,11 +27,13 @@ async def fill(url: str, handler: object, count: int) -> None:
     await app.close()
 
 
-def drain(made: Path, handler: object, count: int) -> dict[str, float]:
+def drain(
+    made: Path, handler: object, count: int, app: App = app, target: str = "shop:app"
+) -> dict[str, float]:
     """Fill a fresh database, run one worker on it, and read the rate from the records."""
     path = made / f"drain-{time.monotonic_ns()}.db"
-    asyncio.run(fill(f"sqlite:///{path}", handler, count))
-    arguments = ["-m", "eitherway", "worker", "shop:app", "--engine", f"sqlite:///{path}"]
+    asyncio.run(fill(app, f"sqlite:///{path}", handler, count))
+    arguments = ["-m", "eitherway", "worker", target, "--engine", f"sqlite:///{path}"]
     with process(arguments, made / "worker.log") as worker, closing(sqlite3.connect(path)) as db:
         while (done := _ended(db)) < count:
             time.sleep(0.1)
