@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from eitherway import App, Limit
+from eitherway import App, Limit, Retry
 
 
 class Order(BaseModel):
@@ -15,6 +15,17 @@ orders = app.table("orders", Order, key="order_id", write_capacity=50, write_bur
 
 @app.post("/orders", limit=Limit(in_flight=1000))
 async def place_order(order: Order) -> Order:
+    await orders.put(order)
+    return order
+
+
+@app.post(
+    "/orders/later",
+    delivery="queued",
+    limit=Limit("orders-table", adaptive=True),
+    retry=Retry(base_seconds=0.5, ceiling_seconds=5),
+)
+async def place_order_later(order: Order) -> Order:
     await orders.put(order)
     return order
 

@@ -92,19 +92,17 @@ class Limiter:
     # -- calls -----------------------------------------------------------------------------------
 
     async def acquire(self, operation: Operation, keys: Mapping[str, str]) -> Taken | None:
-        """Start a call, on what is here or after asking the store once; None without room.
+        """Start a call, on what is here or after asking the store; None without room.
 
         What is given belongs to `release`. Engine errors pass.
         """
-        short = self._short(operation, keys, newcomer=True)
-        if not short:
-            return self._take(operation, keys)
-        now = self._clock.now()
-        if any(stock.closed_until > now for stock in short):
-            return None
-        await self._shares.ask(short)
-        if self._short(operation, keys, newcomer=False):
-            return None
+        newcomer = True
+        while short := self._short(operation, keys, newcomer=newcomer):
+            now = self._clock.now()
+            if any(stock.closed_until > now for stock in short):
+                return None
+            await self._shares.ask(short)
+            newcomer = False
         return self._take(operation, keys)
 
     def release(self, taken: Taken, thread: asyncio.Future[Any] | None = None) -> None:

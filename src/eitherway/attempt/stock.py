@@ -116,7 +116,7 @@ class Stock:
 
     def close(self, share: Share, now: float) -> None:
         """Where the store had nothing to give, it is not asked again at once."""
-        if self.rule.in_flight is not None and self.used >= share.slots:
+        if self.rule.in_flight is not None and share.slots <= self.used:
             self.closed_until = now + _CLOSED_SECONDS
         elif self.rule.per_second is not None and not self.starts:
             self.closed_until = now + (share.wait_seconds or _CLOSED_SECONDS)
