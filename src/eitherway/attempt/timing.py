@@ -47,13 +47,7 @@ def scheduled(job: NewJob, timing: Mapping[str, Any], delay_seconds_max: float) 
             f"{job.deadline - job.created:g} s from now: choose an earlier time, or raise "
             f"deadline_seconds of {job.operation}"
         )
-    return replace(job, due=due, lane=job.lane if delay == 0 or _in_order(job) else None)
-
-
-def _in_order(job: NewJob) -> bool:
-    """Whether the job has to wait in a lane for its order; in one for room alone it would take
-    the room of those that are due before it."""
-    return job.lane is not None and job.lane.until == "ended"
+    return replace(job, due=due)
 
 
 def _delay(value: Any) -> float:

@@ -26,7 +26,8 @@ class Lane:
     """Where a job queues up, in the order of accepts: at most `width` of a lane are let out.
 
     A job that was let out makes room for the next one once it has `started`, once an attempt of it
-    ended (`attempted`), or once the job itself did (`ended`): then the lane keeps its order.
+    ended (`attempted`), or once the job itself did (`ended`): then the lane keeps its order. In the
+    first two a job for later takes its place when it is due, not before.
     """
 
     name: str

@@ -142,8 +142,8 @@ class Consumer:
             return 1
         rules = self._runtime.limiter.rules(operation)
         wanted = max(_RECEIVE_MAX, operation.batch_max or 0)
-        batch = operation.batch_max is not None  # of many keys, each with room of its own
-        shared = [rule.in_flight for rule in rules if rule.in_flight and not (batch and rule.keyed)]
+        # A keyed limit does not bound it: each of many keys has room of its own.
+        shared = [rule.in_flight for rule in rules if rule.in_flight and not rule.keyed]
         most = min(shared, default=wanted)
         return min(wanted, most if workers < 2 else math.ceil(most / (2 * workers)))
 

@@ -8,6 +8,7 @@ import pytest
 
 from ...job import JobState
 from ..contract import Engine
+from ..limits import LimitRule
 from ..values import Delivery, Lane, NewJob
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, soon, while_waiting
@@ -174,6 +175,24 @@ class LaneCases(EngineHarness):
         assert ids(await take(engine, 1)) == numbered(1)
         assert sorted(ids(await take(engine, 2))) == numbered(2, 3)
         assert sorted([*ids(await take(engine)), *ids(await take(engine))]) == numbered(4, 5)
+
+    async def test_a_job_for_later_takes_no_place_before(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """Where no order counts, those that are due pass by; then its key has to have room."""
+        rule = LimitRule(name="db", in_flight=1, keyed=True)
+        keyed: dict[str, Any] = {"keys": {"db": "a"}, "until": "attempted"}
+        later = [in_lane(1, due=START + 30, **keyed), in_lane(2, **keyed), in_lane(3, **keyed)]
+        await engine.accept(later)
+        (held,) = await take(engine, limits=[rule])
+        assert held.job.id == job_id(2)
+        await clock.advance(31)
+        assert not await take(engine, limits=[rule])
+        await end(engine, held, at=clock.now())
+        (held,) = await take(engine, limits=[rule])
+        await end(engine, held, at=clock.now())
+        (last,) = await take(engine, limits=[rule])
+        assert sorted(ids([held, last])) == numbered(1, 3)
 
     @pytest.mark.parametrize("due", [START, START + 60])
     async def test_a_scheduled_head_holds_its_lane(

@@ -127,6 +127,8 @@ def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
 
 def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
     lane = job.lane
+    # Where the order counts, a job for later stands in line from now on; else when it is due.
+    in_line = lane is not None and (lane.until == "ended" or job.due <= job.created)
     return (
         seq,
         job.id,
@@ -140,7 +142,8 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
         job.due,
         job.attempts_max,
         to_text(job.keys) if job.keys else None,
-        *((None, None, None, FREE) if lane is None else (lane.name, lane.width, lane.until, WAITS)),
+        *((None, None, None) if lane is None else (lane.name, lane.width, lane.until)),
+        WAITS if in_line else FREE,
     )
 
 
@@ -182,7 +185,7 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
 def _with_room(
     tx: Transaction, rules: Sequence[LimitRule], found: Sequence[tuple[JobRow, Message]]
 ) -> list[tuple[JobRow, Message]]:
-    """Those whose keys have room, which is taken; the others are put off, one after the other."""
+    """Those whose keys have room, which is taken; the others are set aside."""
     able = []
     behind: Counter[str] = Counter()
     for row, message in found:
@@ -192,11 +195,18 @@ def _with_room(
             able.append((row, message))
         else:
             tx.limits.want(rules, keys_of(row))
-            keys = row.keys or ""
-            behind[keys] += 1
-            later = min(wait * behind[keys], _PUT_OFF_SECONDS_MAX)
-            tx.each("put_off", [(tx.now + max(later, _PUT_OFF_SECONDS), row.seq)])
+            behind[row.keys or ""] += 1
+            _set_aside(tx, row, wait * behind[row.keys or ""])
     return able
+
+
+def _set_aside(tx: Transaction, row: JobRow, wait: float) -> None:
+    """Have a job wait for its key: for one that is out of its lane, else for a while."""
+    if row.until == "attempted" and tx.one("out_beside", lane=row.lane, seq=row.seq) is not None:
+        tx.one("back_into_lane", seq=row.seq)
+    else:  # calls hold the key's places, or it is its rate
+        seconds = min(max(wait, _PUT_OFF_SECONDS), _PUT_OFF_SECONDS_MAX)
+        tx.each("put_off", [(tx.now + seconds, row.seq)])
 
 
 def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRow, Message]]:

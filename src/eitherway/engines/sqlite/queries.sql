@@ -71,6 +71,14 @@ WHERE seq = ?
 -- Look at a waiting job again later: its key has no room.
 UPDATE job SET ready_at = ? WHERE seq = ?
 
+-- :name out_beside
+-- Whether another job is out of a lane: when it leaves, the next one is let out.
+SELECT 1 FROM job WHERE lane = :lane AND place = 1 AND seq != :seq LIMIT 1
+
+-- :name back_into_lane
+-- Have a job wait in its lane.
+UPDATE job SET place = 2 WHERE seq = :seq
+
 -- :name let_out
 -- The next jobs that wait in a lane come out of it, as many as it has room for.
 UPDATE job SET place = 1, ready_at = max(ready_at, :now) WHERE seq IN (

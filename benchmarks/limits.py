@@ -1,0 +1,34 @@
+"""What each limit costs in jobs drained per second, against none: `./dev bench limits`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import limits_app
+from drain import drain
+from harness import console, folder, report
+
+NONE = "no limit"
+
+
+def main() -> None:
+    """A backlog of jobs that do nothing, drained by one worker under each limit in turn."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--jobs", type=int, default=5_000)
+    options.add_argument("--json", type=Path, default=Path("bench-limits.json"))
+    chosen = options.parse_args()
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in limits_app.HANDLERS}
+    with folder() as made:
+        for number in range(chosen.rounds):
+            console.print(f"round {number + 1} of {chosen.rounds}")
+            for name, handler in limits_app.HANDLERS.items():
+                run = drain(made, handler, chosen.jobs, limits_app.app, "limits_app:app")
+                rows[name].append(run)
+    title = f"{chosen.jobs:,} jobs drained by one worker process"
+    report(title, rows, NONE, chosen.json)
+
+
+if __name__ == "__main__":
+    main()
