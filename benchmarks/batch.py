@@ -58,7 +58,7 @@ def main() -> None:
             console.print(f"round {number + 1} of {chosen.rounds}")
             for name, (single, batch) in SCENARIOS.items():
                 runs = [
-                    drain(made, handler, chosen.jobs, batch_app.app, "batch_app:app")
+                    drain(made, handler, chosen.jobs, app=batch_app.app, target="batch_app:app")
                     for handler in (single, batch)
                 ]
                 rounds[name].append((runs[0], runs[1]))

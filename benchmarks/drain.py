@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sqlite3
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,9 +18,17 @@ from shop import Order, app, place_order, store_order
 FLOOR = "raw ASGI no-op"
 
 
-async def fill(app: App, url: str, handler: object, count: int) -> None:
+Prepare = Callable[[App], Awaitable[object]]
+"""Does something to the opened app before its jobs are stored."""
+
+
+async def _nothing(_: App) -> None: ...
+
+
+async def fill(app: App, url: str, handler: object, count: int, prepare: Prepare) -> None:
     """Store `count` jobs."""
     await app.open(Settings(engine=url))
+    await prepare(app)
     order = Order(id="", customer="c", sku="s", qty=3, price=1.5, currency="EUR", note="n" * 80)
     for start in range(0, count, 500):
         chunk = [order.model_copy(update={"id": str(start + n)}) for n in range(500)]
@@ -28,11 +37,17 @@ async def fill(app: App, url: str, handler: object, count: int) -> None:
 
 
 def drain(
-    made: Path, handler: object, count: int, app: App = app, target: str = "shop:app"
+    made: Path,
+    handler: object,
+    count: int,
+    *,
+    app: App = app,
+    target: str = "shop:app",
+    prepare: Prepare = _nothing,
 ) -> dict[str, float]:
     """Fill a fresh database, run one worker on it, and read the rate from the records."""
     path = made / f"drain-{time.monotonic_ns()}.db"
-    asyncio.run(fill(app, f"sqlite:///{path}", handler, count))
+    asyncio.run(fill(app, f"sqlite:///{path}", handler, count, prepare))
     arguments = ["-m", "eitherway", "worker", target, "--engine", f"sqlite:///{path}"]
     with process(arguments, made / "worker.log") as worker, closing(sqlite3.connect(path)) as db:
         while (done := _ended(db)) < count:

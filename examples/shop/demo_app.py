@@ -10,11 +10,13 @@ import secrets
 from typing import Annotated, Any, Literal
 
 from burst import Bursts
+from learning import PER_SECOND_MAX, Database, begin_at, pace_of
 from page_files import PageFiles
 from pydantic import BaseModel, Field
 from tally import CountedApp
 
 from eitherway import Context, Limit, Retry
+from eitherway.attempt.runtime import Runtime
 from eitherway.job import JobState
 
 _JOBS_AT_ONCE = 1000  # ids in one answer
@@ -30,8 +32,9 @@ class Pace(BaseModel):
     """What the page's sliders set."""
 
     handler_ms: int = Field(50, ge=0, le=500)
-    per_second: int = Field(100, ge=10, le=400)
+    per_second: int = Field(100, ge=10, le=PER_SECOND_MAX)
     failing_percent: int = Field(0, ge=0, le=30)
+    learn: bool = False  # nobody says what the database takes: it has to be found out
 
 
 class Burst(BaseModel):
@@ -43,16 +46,34 @@ class Burst(BaseModel):
 
 
 pace = Pace()
-app = CountedApp("shop", direct="/orders/direct", queued="/orders")
+
+
+class Demo(CountedApp):
+    """Begins with the number told: there is nothing to learn yet."""
+
+    async def open(self, *arguments: Any, **settings: Any) -> Runtime:
+        runtime = await super().open(*arguments, **settings)
+        await begin_at(runtime, "learnt", PER_SECOND_MAX)
+        return runtime
+
+
+app = Demo("shop", direct="/orders/direct", queued="/orders")
 orders = app.table("orders", Order, key="order_id")
 orders_db = Limit("orders-db", in_flight=8, per_second=pace.per_second)
+learnt = Limit("learnt", adaptive=True)
+database = Database()
 bursts = Bursts(app)
 
 
 # The shop: one handler, and two doors to it.
 
 
-@app.post("/orders", delivery="queued", retry=Retry(attempts=10, base_seconds=0.5), limit=orders_db)
+@app.post(
+    "/orders",
+    delivery="queued",
+    retry=Retry(attempts=10, base_seconds=0.5, ceiling_seconds=5),
+    limit=[orders_db, learnt],
+)
 async def place_order(order: Order, ctx: Context) -> Order:
     with app.queued.attempt(ctx.attempt):
         return await _place(order)
@@ -65,6 +86,8 @@ async def place_order_now(order: Order) -> Order:
 
 
 async def _place(order: Order) -> Order:
+    if pace.learn:
+        database.take(pace.per_second)
     await asyncio.sleep(pace.handler_ms / 1000)
     if random.random() * 100 < pace.failing_percent:  # noqa: S311 - bad luck, no secret
         raise ConnectionError("the payment service hung up")
@@ -88,7 +111,10 @@ async def read_settings() -> Pace:
 @app.put("/demo/settings")
 async def change_settings(wanted: Pace) -> Pace:
     global pace  # noqa: PLW0603 - one page, one pace
-    app.runtime.limiter.adjust("orders-db", per_second=wanted.per_second)
+    told = PER_SECOND_MAX if wanted.learn else wanted.per_second
+    app.runtime.limiter.adjust("orders-db", per_second=told)
+    if wanted.learn != pace.learn:
+        await begin_at(app.runtime, "learnt", None if wanted.learn else PER_SECOND_MAX)
     pace = wanted
     return pace
 
@@ -110,6 +136,7 @@ async def read_state(after: Annotated[int, Field(ge=0)] = 0) -> dict[str, Any]:
     return {
         "boot": _BOOT,
         "settings": pace,
+        "learnt": await pace_of(app.runtime, "learnt") if pace.learn else None,
         "direct": {**app.direct.counts(), "committed": app.direct.accepted},
         "queued": {**app.queued.counts(), **await _queue_counts()},
         "jobs": jobs,

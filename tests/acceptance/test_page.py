@@ -171,7 +171,7 @@ def test_the_sliders_act_and_the_keyboard_moves_them(tab: Browser, url: str) -> 
     before = newest(tab, "direct")
     tab.wait("performance.getEntriesByName(location.origin + '/demo/settings').length >= 2")
     settings = httpx.get(f"{url}/demo/settings").json()
-    assert settings == {"handler_ms": 500, "per_second": 10, "failing_percent": 0}
+    assert settings == {"handler_ms": 500, "per_second": 10, "failing_percent": 0, "learn": False}
     tab.run("document.querySelector('[data-ways=direct][data-send=one]').focus()")
     tab.press("Enter")
     found = re.search(r"told after (\d+) ms", told(tab, "direct", before))
@@ -191,6 +191,21 @@ def test_attempts_that_fail_are_repeated_and_nothing_is_lost(tab: Browser, url: 
     assert count(tab, "queued", "committed") == before + BURST
     assert count(tab, "queued", "lost") == 0
     httpx.put(f"{url}/demo/settings", json={}).raise_for_status()  # as it was
+
+
+def test_the_queue_learns_a_pace_that_nobody_told(tab: Browser, url: str) -> None:
+    settings = {"handler_ms": 0, "per_second": 60, "failing_percent": 0, "learn": True}
+    httpx.put(f"{url}/demo/settings", json=settings).raise_for_status()
+    tab.wait("document.querySelector('#learn').checked")
+    before = count(tab, "queued", "accepted")
+    tab.click("[data-ways=queued][data-send=burst]")
+    tab.wait("/^learnt: [0-9.]+ a second$/.test(document.querySelector('#learnt').innerText)")
+    tab.wait(f"{COUNT % ('queued', 'told')} === {before + BURST}")
+    learnt = httpx.get(f"{url}/demo/state").json()["learnt"]
+    assert 30 < learnt < 120
+    assert count(tab, "queued", "lost") == 0
+    httpx.put(f"{url}/demo/settings", json={}).raise_for_status()  # as it was
+    tab.wait("document.querySelector('#learnt').innerText === ''")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

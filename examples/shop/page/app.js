@@ -88,21 +88,26 @@ for (const button of document.querySelectorAll("[data-send]")) {
 // -- settings -----------------------------------------------------------------------------------
 
 const sliders = [...document.querySelectorAll("input[type=range]")];
+const learn = byId("learn");
 const label = (slider) => {
   const output = document.querySelector(`output[for=${slider.id}]`);
   output.textContent = slider.value + slider.dataset.unit;
 };
 let changing = 0; // sliders are the user's until the server has heard of it
 
+async function change() {
+  changing += 1;
+  const settings = Object.fromEntries(sliders.map(({ id, value }) => [id, Number(value)]));
+  settings.learn = learn.checked;
+  await changeSettings(settings).catch(() => announce("The setting did not arrive."));
+  changing -= 1;
+}
+
 for (const slider of sliders) {
   slider.addEventListener("input", () => label(slider));
-  slider.addEventListener("change", async () => {
-    changing += 1;
-    const settings = Object.fromEntries(sliders.map(({ id, value }) => [id, Number(value)]));
-    await changeSettings(settings).catch(() => announce("The setting did not arrive."));
-    changing -= 1;
-  });
+  slider.addEventListener("change", change);
 }
+learn.addEventListener("change", change);
 
 function showSettings(settings) {
   for (const slider of sliders) {
@@ -110,6 +115,7 @@ function showSettings(settings) {
     slider.value = settings[slider.id];
     label(slider);
   }
+  if (!changing) learn.checked = settings.learn;
 }
 
 for (const choice of document.querySelectorAll("input[name=telling]")) {
@@ -157,6 +163,7 @@ function show(now) {
     lost: Math.max(0, queued.accepted - known),
   });
   depth.add(queued.waiting);
+  byId("learnt").textContent = now.learnt === null ? "" : `learnt: ${now.learnt} a second`;
 }
 
 async function refresh() {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...engine.limits import LimitRule
@@ -18,13 +18,16 @@ from ...engine.values import (
 )
 from ...job import JobRecord, JobState
 from .reader import Reader
-from .rows import FREE, WAITS, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
+from .rows import FREE, LET_OUT, WAITS, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
 from .transaction import Transaction
 from .wake import Topic
 
 _SCHEDULED, _QUEUED, _RUNNING = (
     state.value for state in (JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING)
 )
+_PLACES: Mapping[str | None, int] = {"started": FREE, "attempted": LET_OUT}
+"""Of a job that starts: it leaves its lane, or holds its place there even if it had none."""
+
 _PASSED_MAX = 1000  # jobs that one receive sets aside
 _PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
 _PUT_OFF_SECONDS_MAX = 1.0
@@ -188,25 +191,30 @@ def _with_room(
     """Those whose keys have room, which is taken; the others are set aside."""
     able = []
     behind: Counter[str] = Counter()
+    started: set[str | None] = set()  # lanes that a job of this claim will leave
     for row, message in found:
         room, wait = tx.limits.room(rules, keys_of(row))
         if room > 0:
             tx.limits.start(rules, keys_of(row))
             able.append((row, message))
-        else:
+            if row.until == "attempted":
+                started.add(row.lane)
+        elif row.lane in started or _is_out_beside(tx, row):
+            tx.one("back_into_lane", seq=row.seq)  # the next one to leave lets it out
+        else:  # calls hold the key's places, or it is its rate
             tx.limits.want(rules, keys_of(row))
             behind[row.keys or ""] += 1
-            _set_aside(tx, row, wait * behind[row.keys or ""])
+            seconds = wait * behind[row.keys or ""]
+            seconds = min(max(seconds, _PUT_OFF_SECONDS), _PUT_OFF_SECONDS_MAX)
+            tx.each("put_off", [(tx.now + seconds, row.seq)])
     return able
 
 
-def _set_aside(tx: Transaction, row: JobRow, wait: float) -> None:
-    """Have a job wait for its key: for one that is out of its lane, else for a while."""
-    if row.until == "attempted" and tx.one("out_beside", lane=row.lane, seq=row.seq) is not None:
-        tx.one("back_into_lane", seq=row.seq)
-    else:  # calls hold the key's places, or it is its rate
-        seconds = min(max(wait, _PUT_OFF_SECONDS), _PUT_OFF_SECONDS_MAX)
-        tx.each("put_off", [(tx.now + seconds, row.seq)])
+def _is_out_beside(tx: Transaction, row: JobRow) -> bool:
+    """Whether another job of its lane is out, and will make room for it."""
+    if row.until != "attempted":
+        return False
+    return tx.one("out_beside", lane=row.lane, seq=row.seq) is not None
 
 
 def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRow, Message]]:
@@ -242,9 +250,9 @@ def _lease(
         tx.count(row.operation, row.state, None, -1)
         tx.count(row.operation, _RUNNING, None, 1)
         start = (tx.now, leased.started, alone, leased.token, until, tx.now, holder)
-        place = FREE if row.until == "started" else row.place
+        place = _PLACES.get(row.until, row.place)
         rows.append((leased.revision, *start, uses, place, row.seq))
-        if place != row.place:
+        if row.until == "started":
             left.append(row)
         lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
         record = to_record(leased, tx.now)
