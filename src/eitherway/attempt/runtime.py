@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..signals import Throttled
 from ..table import refuse_running_loop
 from ..unit import UnitOfWork
+from .able import check_able
 from .adaptive import Teacher
 from .backlog import Backlog
 from .batch import BatchRunner
@@ -89,13 +90,8 @@ class Runtime:
     async def open(self) -> None:
         """Open the engine, and refuse here what it cannot hold."""
         self._loop = asyncio.get_running_loop()
-        longest = self.engine.capabilities.delay_seconds_max
         for operation in self.operations:
-            if operation.retry.ceiling_seconds > longest:
-                raise ConfigurationError(
-                    f"{operation.name}: this engine delays a job by {longest:g} s at most, "
-                    f"Retry(ceiling_seconds={operation.retry.ceiling_seconds:g}) asks for more"
-                )
+            check_able(self.engine.capabilities, operation)
         await self.engine.open()
         self.metrics.begin(await self.engine.statistics())
         await self.teacher.open()
