@@ -502,6 +502,36 @@ async def test_a_crash_after_its_commit_and_before_the_jobs_own_counts_once(data
         assert (await seen.get(job.id))["counted"] == 1
 
 
+async def test_each_item_of_a_batch_counts_once(database, test_app):
+    """With the context of the item; that of the batch is refused."""
+    app = App("shop")
+
+    @app.operation(batch_max=10, retry=Retry(attempts=1))
+    async def count(numbers: list[int], ctx: Context) -> list[int | Exception]:
+        counted: list[int | Exception] = []
+        for position, number in enumerate(numbers):
+            with ctx.item(position) as one:
+                async with database.session() as session:
+                    given = one if number else ctx
+                    try:
+                        body = database.body(add)
+                        counted.append(await database.done(once(given, session, body, session)))
+                    except ConfigurationError as error:
+                        counted.append(error)
+        return counted
+
+    async with test_app(app) as tested:
+        jobs = [await tested.enqueue(count, number) for number in (1, 2, 0)]
+        tested.crash_at("settle.begun")
+        with pytest.raises(Crash):
+            await tested.drain()
+        await tested.advance(16)
+        await tested.drain()
+        assert sorted([await job.result(0) for job in jobs[:2]]) == [1, 2]
+        assert (await jobs[2].record()).state == "failed"
+    assert database.count() == 2
+
+
 async def test_a_plain_handler_counts_in_its_thread(url, test_app):
     database = Database(url, kind="plain")
     create_once_table(database.engine)
