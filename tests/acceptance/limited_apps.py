@@ -49,9 +49,9 @@ for route, limit in (("five", five), ("keyed", two_each), ("both", [five, two_ea
     app.post(f"/{route}/queued", name=f"{route}_queued", delivery="queued", **settings)(spend)
     app.post(f"/{route}/direct", name=f"{route}_direct", **settings)(spend)
 
-app.post("/one", name="one", delivery="queued", limit=Limit("one", in_flight=1), lease_seconds=15)(
-    spend
-)
+one = Limit("one", in_flight=1)
+app.post("/one", name="one", delivery="queued", limit=one, lease_seconds=15)(spend)
+app.post("/one/direct", name="one_direct", limit=one)(spend)
 
 sheets = app.table("sheets", dict, key="account")
 

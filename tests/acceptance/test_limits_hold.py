@@ -95,6 +95,26 @@ async def test_a_killed_worker_gives_its_share_back(tmp_path):
     assert use["running"] == use["held"] == 0
 
 
+async def test_a_killed_gateway_gives_its_share_back(tmp_path):
+    """The next gateway's calls find room, long before the share would have lapsed."""
+    body = {"until": str(tmp_path / "never")}
+    with Service(tmp_path, "gateway", target=TARGET) as first:
+        await first.ready()
+        async with httpx.AsyncClient(base_url=first.url, timeout=60) as client:
+            lost = asyncio.ensure_future(client.post("/one/direct", json=body))
+            while (await client.post("/one/direct", json=body | {"until": ""})).status_code != 503:
+                await tick()
+            first.stop(signal.SIGKILL)
+            with pytest.raises(httpx.TransportError):
+                await lost
+    first.log.unlink()
+    with Service(tmp_path, "gateway", target=TARGET) as second:
+        await second.ready()
+        async with httpx.AsyncClient(base_url=second.url, timeout=60) as client:
+            response = await client.post("/one/direct", json={})
+    assert response.status_code == 200, response.text
+
+
 async def test_five_at_once_while_workers_are_killed(tmp_path):
     """What a dead process held is used again, and never twice."""
     async with served(tmp_path) as (service, (client,)):

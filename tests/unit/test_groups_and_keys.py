@@ -1,5 +1,8 @@
 """Groups keep their order, keys have limits of their own, and what cannot be computed is said."""
 
+import asyncio
+import threading
+
 import pytest
 from pydantic import BaseModel
 
@@ -165,6 +168,32 @@ def test_a_function_that_cannot_be_called_is_refused_when_declared(settings, wha
 
     with pytest.raises(ConfigurationError, match=what):
         App("refusing").post("/x", delivery="queued", **settings)(handler)
+
+
+async def test_a_plain_handler_that_outlives_its_attempt_keeps_its_place(bank):
+    """Until its thread has returned: nothing else starts in its place."""
+    slow, go = App("slow"), threading.Event()
+    one = Limit("one", in_flight=1)
+
+    @slow.post("/slow", delivery="queued", limit=one, timeout_seconds=1, retry=Retry(attempts=1))
+    def wait() -> None:
+        go.wait()
+
+    async with TestApp(slow) as opened:
+        job = await opened.enqueue(wait)
+        second = await opened.enqueue(wait)
+        draining = asyncio.ensure_future(opened.drain())
+        await opened.clock.armed()
+        await opened.advance(1)
+        await draining
+        assert (await job.record()).state == "failed"
+        assert (await second.record()).state == "queued"
+        (use,) = await opened.runtime.engine.limits(["one"])
+        assert (use.running, use.held) == (0, 1)
+        go.set()
+        while (await second.record()).state == "queued":
+            await opened.advance(1)
+            await opened.drain()
 
 
 async def test_both_doors_count_a_key_in_one_limit(bank):

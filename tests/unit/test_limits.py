@@ -151,15 +151,14 @@ async def test_a_rate_gives_starts_back_with_time(limiter, clock):
 
 async def test_starts_are_not_hoarded(limiter, engine, clock):
     """Those drawn and not used are put back when they are stale."""
-    rated = operation("rated", Limit("db", per_second=100))
+    rated = operation("rated", Limit("db", per_second=100), Limit("one", in_flight=1))
     limits = limiter(rated)
-    assert len(await started(limits, rated, 3)) == 3
+    (taken,) = await started(limits, rated, 3)
+    assert (await engine.limits(["db"]))[0].started == 3, "drawn for three, used by one"
+    limits.release(taken)
     await clock.advance(0.2)
-    (use,) = await engine.limits(["db"])
-    before = use.started
     assert len(await started(limits, rated, 1)) == 1
-    (use,) = await engine.limits(["db"])
-    assert use.started - before == 1
+    assert (await engine.limits(["db"]))[0].started == 2
 
 
 async def test_each_key_has_the_limit_by_itself(limiter):
@@ -183,6 +182,24 @@ async def test_the_direct_share_is_kept_from_the_queue(limiter, engine):
     assert len(await engine.receive([demand])) == 2
     assert limits.rules(limited)[0].per_second == 50
     assert len(await started(limits, limited, 4)) == 2
+
+
+async def test_calls_come_down_as_they_end_while_jobs_wait(limiter, engine, clock):
+    """To half of the limit, at once: not when the next second is over."""
+    limited = operation("a", Limit("db", in_flight=4))
+    limits = limiter(limited)
+    taken = await started(limits, limited, 4)
+    await engine.accept([a_job(1, operation="a")])
+    demand = a_demand(9, operation="a", limits=limits.rules(limited))
+    assert not await engine.receive([demand])
+    await pass_time(engine, clock, 1)
+    assert await limits.acquire(limited, {}) is None
+    for one in taken[:2]:
+        limits.release(one)
+    await clock.let_run()
+    await engine.purge(0)
+    assert await in_use(engine) == 2
+    assert len(await engine.receive([demand])) == 1
 
 
 async def test_idle_shares_are_given_back(limiter, engine, clock):

@@ -1,10 +1,13 @@
 """The pace of an adaptive limit: it finds what the database takes, and keeps near it."""
 
+from dataclasses import replace
+
 import pytest
 
 from eitherway import App, Limit, Retry, Throttled
 from eitherway.attempt.pace import FIRST_PER_SECOND, Observed, Pace
 from eitherway.engine.limits import Lesson
+from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
 
@@ -127,6 +130,38 @@ async def test_attempts_move_the_pace_and_the_next_process_goes_on_with_it(tmp_p
     assert use["learned_per_second"] == pytest.approx(pace, abs=0.01)
     async with TestApp(app, engine=engine) as shop:
         assert shop.runtime.limiter.rules(operation)[0].per_second == pace
+
+
+class Contested(SqliteEngine):
+    """Another process stores a pace right before this one does, once."""
+
+    other = None
+
+    async def learn(self, lessons):
+        if self.other is not None:
+            other, self.other = self.other, None
+            assert await super().learn([replace(lessons[0], learned=other.dump())]) == [True]
+        return await super().learn(lessons)
+
+
+async def test_of_two_who_learn_at_once_one_is_heard(monkeypatch):
+    """The slower one drops what it made of its look, and sees the other's pace at its next."""
+    monkeypatch.setattr("eitherway.app.load_engine", Contested.from_url)
+    async with TestApp(app) as shop:
+        (operation,) = shop.runtime.operations
+        shop.runtime.engine.other = Pace(per_second=7.0, peak=9.0)
+        database["full"] = True
+        paces = []
+        for _ in range(3):
+            await shop.enqueue(learn)
+            await shop.advance(1)
+            await shop.drain()
+            await shop.runtime.engine.purge(0)
+            await shop.clock.let_run()
+            paces.append(shop.runtime.limiter.rules(operation)[0].per_second)
+        database["full"] = False
+    assert paces[0] == FIRST_PER_SECOND
+    assert paces[1] < 7.0
 
 
 async def test_a_pace_that_another_process_moved_is_taken_over(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from ...job import JobState
 from ..contract import Engine
 from ..limits import Lesson, LimitRule, LimitUse, Share, ShareWish
-from ..values import Delivery
+from ..values import Delivery, Extension
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, as_time_passes, soon, while_waiting
 from .samples import LEASE_SECONDS, a_job, an_end, ids, numbered, ready, settle, take
@@ -126,6 +126,18 @@ class LimitCases(EngineHarness):
         assert len(await take(engine, 9, limits=[a_rate()])) == 2
         assert (await use_of(engine)).started == 5
 
+    async def test_a_clock_set_back_does_not_stop_a_rate(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """Starts are gained from then on, not from where the clock was."""
+        await accept(engine, 9, deadline=clock.now() + 3600)
+        await take(engine, 9, limits=[a_rate()])
+        await clock.advance(-60)
+        await engine.accept([a_job(20, created=clock.now())])
+        assert not await take(engine, 9, limits=[a_rate()])
+        await clock.advance(0.1)
+        assert ids(await take(engine, 9, limits=[a_rate()])) == numbered(20)
+
     async def test_ready_waits_for_the_rate(self, engine: Engine, clock: VirtualClock) -> None:
         """What may not start yet is not ready; it is as soon as it may."""
         await accept(engine, 3)
@@ -173,6 +185,22 @@ class LimitCases(EngineHarness):
         assert not await take(engine, 9, limits=[rule])
         await clock.advance(1.1)
         assert len(await take(engine, 9, limits=[rule])) == 1
+
+    async def test_a_key_counts_for_as_long_as_its_job_runs(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """However long that is, and whatever is purged meanwhile."""
+        rule = a_rule(in_flight=1, keyed=True)
+        await accept(engine, 2, keys={"db": "a"})
+        (held,) = await take(engine, 9, limits=[rule])
+        for _ in range(20):
+            await clock.advance(LEASE_SECONDS - 1)
+            await engine.extend([Extension(lease=held.lease, lease_seconds=LEASE_SECONDS)])
+            await engine.purge(10)
+        assert not await take(engine, 9, limits=[rule])
+        await end(engine, held, clock)
+        await clock.advance(1)
+        assert ids(await take(engine, 9, limits=[rule])) == numbered(2)
 
     async def test_a_limit_that_nobody_used_is_told_as_unused(self, engine: Engine) -> None:
         """And `limits` without names tells of those that were used."""

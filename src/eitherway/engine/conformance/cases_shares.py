@@ -118,5 +118,8 @@ class ShareCases(EngineHarness):
         rule = a_rule(in_flight=1, keyed=True)
         await accept(engine, 1, keys={"db": "a"})
         await accept(engine, 1, first=11, keys={"db": "b"})
+        wide = a_rule(in_flight=3, keyed=True, name="wide")
+        assert (await hold(engine, 2, wide, key="a")).slots == 2
+        assert (await hold(engine, 5, wide, key="b")).slots == 3
         assert (await hold(engine, 1, rule, key="a")).slots == 1
         assert ids(await take(engine, 9, limits=[rule])) == numbered(11)

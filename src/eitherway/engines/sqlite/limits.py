@@ -208,6 +208,8 @@ class Limits:
         if use is None:
             row = self._tx.one("limit_use", name=name, key=key, now=self._tx.now)
             use = self._uses[name, key] = Use() if row is None else Use(*row)
+            if use.filled is not None and use.filled > self._tx.now:
+                use.filled = self._tx.now  # the clock was set back: it fills from here
         return use
 
 
