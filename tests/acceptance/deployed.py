@@ -17,6 +17,7 @@ from typing import Self
 
 import httpx
 from service import Service, tick
+
 from tools import tool
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -20,9 +20,10 @@ import pytest
 from deployed import CHECKOUT, DEPLOY, Behind, Image, Proxy, composed, until_ready
 from followers import events_of
 from service import Service, tick, until_done
-from tools import tool
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+
+from tools import tool
 
 pytestmark = pytest.mark.slow
 

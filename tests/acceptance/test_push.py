@@ -12,9 +12,10 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from followers import STATES, PollFollower, SseFollower, WebSocketFollower, events_of, lives
 from service import Service, tick
-from tools import tool
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tools import tool
 
 CLOUDEVENTS = {"subprotocols": ["cloudevents.json"], "ping_interval": None, "compression": None}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from service import Service, tick, until_done
+
 from tools import tool
 
 HERE = Path(__file__).parent
