@@ -170,6 +170,45 @@ def test_a_function_that_cannot_be_called_is_refused_when_declared(settings, wha
         App("refusing").post("/x", delivery="queued", **settings)(handler)
 
 
+async def test_operations_that_share_a_limit_take_turns():
+    """Whoever has the longer backlog does not hold up the other."""
+    fair, order = App("fair"), []
+    one = Limit("one", in_flight=1)
+
+    @fair.operation(limit=one)
+    async def first() -> None:
+        order.append("first")
+
+    @fair.operation(limit=one)
+    async def second() -> None:
+        order.append("second")
+
+    async with TestApp(fair) as opened:
+        for handler in [first] * 10 + [second] * 5:
+            await opened.enqueue(handler)
+        await opened.drain()
+    assert order[:10].count("second") == 5
+
+
+async def test_keys_take_turns(bank):
+    """A key with many jobs, accepted first, leaves every other place to the next key."""
+    fair = App("fair")
+    each = Limit("each", in_flight=1, key=lambda order: order.account)
+
+    @fair.operation(limit=[Limit("all", in_flight=1), each])
+    async def work(order: Order) -> None:
+        ran.append((order.account, order.number))
+        await opened.advance(0.01)
+
+    async with TestApp(fair) as opened:
+        for account in ("a", "b"):
+            for number in range(5):
+                await opened.enqueue(work, Order(account=account, number=number))
+        await opened.drain()
+    assert [account for account, _ in ran[:6]].count("b") == 3
+    assert [number for account, number in ran if account == "a"] == list(range(5))
+
+
 async def test_a_plain_handler_that_outlives_its_attempt_keeps_its_place(bank):
     """Until its thread has returned: nothing else starts in its place."""
     slow, go = App("slow"), threading.Event()

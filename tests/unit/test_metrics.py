@@ -8,7 +8,10 @@ from operated import Order, kill, make_app
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
+from eitherway import App, Limit
 from eitherway.attempt.metrics import Histogram, Metrics
+from eitherway.attempt.pace import Pace
+from eitherway.engine.limits import Lesson
 from eitherway.engine.values import OperationStatistics
 from eitherway.errors import EngineUnavailableError
 from eitherway.testing import TestApp
@@ -53,6 +56,25 @@ async def test_the_store_is_shown_by_operation():
     assert of(found, "eitherway_operation_paused", operation="place") == 1
     assert of(found, "eitherway_store_up") == 1
     assert any(name == "eitherway_build_info" for name, _ in found)
+
+
+async def test_limits_are_shown_by_their_labels():
+    """What runs, what is held for calls, what was started and what was learnt."""
+    app = App("limited")
+
+    @app.post("/work", limit=[Limit("db", in_flight=4), Limit("pace", adaptive=True)])
+    async def work() -> None: ...
+
+    async with TestApp(app) as test_app:
+        assert (await test_app.request("POST", "/work")).status == 200
+        lesson = Lesson(limit="pace", seen=None, learned=Pace(per_second=12.5).dump())
+        assert await test_app.runtime.engine.learn([lesson]) == [True]
+        found = await samples(test_app)
+    assert of(found, "eitherway_limit_held", limit="db") == 1
+    assert of(found, "eitherway_limit_running", limit="db") == 0
+    assert of(found, "eitherway_limit_starts_total", limit="pace") == 1
+    assert of(found, "eitherway_limit_learned_starts_per_second", limit="pace") == 12.5
+    assert ("eitherway_limit_learned_starts_per_second", (("limit", "db"),)) not in found
 
 
 async def test_requests_and_attempts_are_timed_by_few_labels():

@@ -1,5 +1,6 @@
 """The pace of an adaptive limit: it finds what the database takes, and keeps near it."""
 
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from eitherway.attempt.pace import FIRST_PER_SECOND, Observed, Pace
 from eitherway.engine.limits import Lesson
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.settings import Settings
+from eitherway.spending import current_spending
 from eitherway.testing import TestApp
 
 LOOK_SECONDS = 0.25
@@ -130,6 +132,50 @@ async def test_attempts_move_the_pace_and_the_next_process_goes_on_with_it(tmp_p
     assert use["learned_per_second"] == pytest.approx(pace, abs=0.01)
     async with TestApp(app, engine=engine) as shop:
         assert shop.runtime.limiter.rules(operation)[0].per_second == pace
+
+
+def say_busy(seconds):
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    raise error
+
+
+def wait_for_a_connection(seconds):
+    current_spending.get().wait(seconds)
+
+
+def call_slowly(seconds):
+    current_spending.get().call(seconds)
+
+
+@pytest.mark.parametrize("sign", [say_busy, wait_for_a_connection, call_slowly])
+async def test_each_sign_of_an_overload_cuts_the_pace(sign):
+    """An exception that says busy, a wait for a connection of the pool, calls that take long."""
+    strained = App("strained")
+    seconds = [0.001]
+
+    @strained.operation(limit=Limit("db", adaptive=True), retry=Retry(attempts=1))
+    async def work() -> None:
+        if sign is not say_busy or seconds[0] > 0.1:
+            sign(seconds[0])
+
+    async with TestApp(strained) as shop:
+        (operation,) = shop.runtime.operations
+
+        async def pace_after_a_while():
+            for _ in range(8):
+                await shop.enqueue(work)
+                await shop.advance(0.125)
+                await shop.drain()
+            await shop.runtime.engine.purge(0)
+            await shop.clock.let_run()
+            return shop.runtime.limiter.rules(operation)[0].per_second
+
+        before = await pace_after_a_while()
+        seconds[0] = 0.2
+        after = await pace_after_a_while()
+    assert before >= FIRST_PER_SECOND
+    assert after < before
 
 
 class Contested(SqliteEngine):
