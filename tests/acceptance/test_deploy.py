@@ -66,7 +66,7 @@ async def until_final(socket):
 
 
 async def test_a_202_names_the_public_url_and_the_long_poll_works(outside, proxy):
-    accepted = await outside.post("/increments", json={"key": "k"})
+    accepted = await outside.post("/increments", json={"key": "k", "note": "n"})
     assert accepted.status_code == 202
     location = accepted.headers["location"]
     assert location.startswith(f"{proxy.url}/jobs/")
