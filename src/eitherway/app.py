@@ -39,6 +39,7 @@ class Policies(TypedDict, total=False):
     deadline_seconds: float
     lease_seconds: float
     backlog_max: int
+    wait_seconds: float
     status: int
     version: int
     group: Callable[..., Any]

@@ -21,6 +21,8 @@ Upgrade = Callable[[Any, int], Any]
 _IN_FLIGHT = 64
 _BATCHES_IN_FLIGHT = 4
 
+_WAIT_SECONDS_MAX = 60.0
+
 BATCH_MAX = 1000
 """The most that `batch_max` may say."""
 
@@ -42,6 +44,7 @@ class Operation:
     deadline_seconds: float = 4 * _DAY_SECONDS  # of a job, from its accept
     lease_seconds: float = 15.0
     backlog_max: int | None = None  # jobs that wait, until no more are accepted
+    wait_seconds: float | None = None  # the longest wait that a request may ask for
     status: int = 200  # of a success
     version: int = 1
     group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
@@ -68,6 +71,11 @@ class Operation:
         object.__setattr__(self, "keys", Keys(self.name, binding, self.limits, self.group))
         self._check()
 
+    @property
+    def wait_seconds_max(self) -> float:
+        """The longest wait that a request may ask for."""
+        return _WAIT_SECONDS_MAX if self.wait_seconds is None else self.wait_seconds
+
     def _check(self) -> None:
         if self.delivery not in ("direct", "queued"):
             raise ConfigurationError(
@@ -89,6 +97,7 @@ class Operation:
             raise ConfigurationError(f"{self.name}: versions count from 1")
         self._check_batch()
         self._check_backlog()
+        self._check_wait()
         self._check_upgrade()
 
     def _check_batch(self) -> None:
@@ -113,6 +122,17 @@ class Operation:
             raise ConfigurationError(
                 f"{self.name}: backlog_max is of jobs that wait, and a direct call makes none: "
                 'use delivery="queued", or a limit'
+            )
+
+    def _check_wait(self) -> None:
+        if self.wait_seconds is None:
+            return
+        if not 0 < self.wait_seconds < math.inf:
+            raise ConfigurationError(f"{self.name}: wait_seconds is above 0")
+        if self.delivery == "direct":
+            raise ConfigurationError(
+                f"{self.name}: wait_seconds is for a job's result, and a direct call makes no job: "
+                'use delivery="queued"'
             )
 
     def _check_upgrade(self) -> None:

@@ -88,7 +88,9 @@ def to_cents(body: Any, version: int) -> Any:
     return {"order_id": body["order_id"], "amount": body["amount"] / 100}
 
 
-@app.post("/bills", delivery="queued", backlog_max=1_000, version=2, upgrade=to_cents)
+@app.post(
+    "/bills", delivery="queued", backlog_max=1_000, wait_seconds=10, version=2, upgrade=to_cents
+)
 async def send_bill(order: Order) -> None: ...
 
 

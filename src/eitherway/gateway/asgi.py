@@ -61,8 +61,8 @@ class Gateway:
             return
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
-        send = answering = Answering(send)
-        request = Request(scope, receive, send)
+        answering = Answering(send)
+        request = Request(scope, receive, answering)
         try:
             await self._routes.find(request)(request)
         except RefusedError as refusal:
@@ -73,10 +73,10 @@ class Gateway:
                 "engine-unavailable", "nothing was stored, send it again", retry_after_seconds=1
             )
             self._metrics.refuse(problem.name)
-            await respond_problem(send, problem, head=request.head)
+            await respond_problem(request.send, problem, head=request.head)
         except EngineError:
             logger.exception("%s %s", scope["method"], scope["path"])
-            await respond_problem(send, Problem.of("internal-error"), head=request.head)
+            await respond_problem(request.send, Problem.of("internal-error"), head=request.head)
         except ClientGoneError:
             return
         finally:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from ..attempt.runtime import Runtime
 from ..errors import UnknownJobError
 from ..job import JobRecord, JobState
-from ..problem import Answer, Problem
+from ..problem import Problem
 from .documents import job_document
+from .preference import VARY, Preferences, applied
+from .receipts import answer_of, while_connected
 from .routes import Request
 from .wire import (
     Header,
@@ -22,8 +23,7 @@ from .wire import (
 )
 
 _RETRY_AFTER_SECONDS = 1.0
-_WAIT = re.compile(rb"(?:^|[,;])\s*wait\s*=\s*\"?(\d+)\"?\s*(?=$|[,;])", re.IGNORECASE)
-_CACHING: list[Header] = [(b"cache-control", b"private, no-cache"), (b"vary", b"Prefer")]
+_CACHING: list[Header] = [(b"cache-control", b"private, no-cache"), VARY]
 
 
 class JobResource:
@@ -36,8 +36,11 @@ class JobResource:
     async def show(self, request: Request) -> None:
         """`GET /jobs/{id}`: the document; with `Prefer: wait=n`, as soon as its ETag moves."""
         seen = _etags(header(request.scope, b"if-none-match"))
-        record = await self._read(request, seen)
+        wished = Preferences.of(request.scope)
+        wait_seconds = wished.wait_within(self._runtime.settings.wait_seconds_max)
+        record = await self._read(request, seen, wait_seconds)
         fields: list[Header] = [(b"etag", _etag(record)), *_CACHING]
+        fields += applied(responded_async=False, waited_seconds=wait_seconds)
         if not record.done:
             fields.append(retry_after(_RETRY_AFTER_SECONDS))
         if seen & {_etag(record), b"*"}:
@@ -61,8 +64,7 @@ class JobResource:
                 retry_after_seconds=_RETRY_AFTER_SECONDS,
             )
             raise RefusedError(problem, caching)
-        answer = record.answer or Answer.of_problem(record.error or {"status": 500})
-        await respond_answer(request.send, answer, caching, head=request.head)
+        await respond_answer(request.send, answer_of(record), caching, head=request.head)
 
     async def _find(self, request: Request) -> JobRecord:
         try:
@@ -70,8 +72,9 @@ class JobResource:
         except UnknownJobError:
             raise _unknown() from None
 
-    async def _read(self, request: Request, seen: set[bytes]) -> JobRecord:
-        wait_seconds = _wait_seconds(request, self._runtime.settings.wait_seconds_max)
+    async def _read(
+        self, request: Request, seen: set[bytes], wait_seconds: float | None
+    ) -> JobRecord:
         if wait_seconds is None:
             return await self._find(request)
         if not seen:  # no ETag to move from: wait for the end
@@ -84,7 +87,8 @@ class JobResource:
         self, request: Request, until: Callable[[JobRecord], bool], wait_seconds: float
     ) -> JobRecord:
         try:
-            return await self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
+            watching = self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
+            return await while_connected(request, watching)
         except UnknownJobError:
             raise _unknown() from None
 
@@ -104,11 +108,3 @@ def _etags(value: bytes | None) -> set[bytes]:
         return set()
     tags = (tag.strip().removeprefix(b"W/") for tag in value.split(b","))
     return {tag if tag == b"*" else b"W/" + tag for tag in tags if tag}
-
-
-def _wait_seconds(request: Request, most: float) -> float | None:
-    """The first valid `wait` of `Prefer` (RFC 7240), capped; None without one."""
-    for name, value in request.scope["headers"]:
-        if name == b"prefer" and (match := _WAIT.search(value)):
-            return min(float(match[1]), most)
-    return None

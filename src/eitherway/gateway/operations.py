@@ -12,26 +12,22 @@ from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
-from .documents import job_document, record_of
+from .documents import record_of
+from .preference import VARY, Preferences
+from .receipts import Receipts
 from .routes import Request
 from .wire import (
-    Header,
     RefusedError,
     Scope,
-    base_url,
     handler_headers,
     header,
     json_type,
     query,
     read_body,
-    respond,
     respond_answer,
     respond_problem,
-    retry_after,
+    with_header,
 )
-
-_RETRY_AFTER_SECONDS = 1.0
-_RETRY_AFTER = retry_after(_RETRY_AFTER_SECONDS)
 
 
 class OperationDoor:
@@ -40,11 +36,12 @@ class OperationDoor:
     def __init__(self, runtime: Runtime, operation: Operation, jobs_path: str) -> None:
         self._runtime = runtime
         self._operation = operation
-        self._jobs_path = jobs_path
+        self._receipts = Receipts(runtime, jobs_path)
         queued = operation.delivery != "direct"
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
+        self._varies = queued
         settings = runtime.settings
-        self._public_url = settings.public_url
+        self._wait_seconds_max = min(settings.wait_seconds_max, operation.wait_seconds_max)
         self._body_bytes_max = min(
             settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
         )
@@ -52,6 +49,8 @@ class OperationDoor:
     async def __call__(self, request: Request) -> None:
         """Answer one request."""
         request.operation = self._operation.name
+        if self._varies:  # of refusals, too
+            request.send = with_header(request.send, VARY)
         body = await self._body(request)
         scope = request.scope
         params: Params = (
@@ -130,16 +129,9 @@ class OperationDoor:
         await self._store(job)
         self._accepted.add()
         request.job_id = job.id
-        jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
-        durability = runtime.engine.capabilities.durability
-        location = f"{jobs_url}/{job.id}".encode("latin-1")
-        fields: list[Header] = [
-            (b"location", location),
-            (b"operation-location", location),
-            _RETRY_AFTER,
-        ]
-        document = job_document(record_of(job), durability, jobs_url)
-        await respond(request.send, 202, document, headers=fields)
+        wished = Preferences.of(request.scope)
+        wait_seconds = wished.wait_within(self._wait_seconds_max)
+        await self._receipts.answer(request, record_of(job), wished, wait_seconds)
 
     async def _store(self, job: NewJob) -> None:
         try:

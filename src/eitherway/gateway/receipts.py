@@ -1,0 +1,99 @@
+"""What a caller gets whose job is stored: the result, if it ends while they wait, else a 202."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from ..attempt.runtime import Runtime
+from ..errors import EngineError, UnknownJobError
+from ..job import JobRecord, JobState
+from ..problem import Answer
+from .documents import job_document
+from .preference import Preferences, applied
+from .routes import Request
+from .wire import (
+    ClientGoneError,
+    Header,
+    base_url,
+    respond,
+    respond_answer,
+    retry_after,
+)
+
+T = TypeVar("T")
+
+_RETRY_AFTER = retry_after(1.0)
+
+
+class Receipts:
+    """Answers for jobs, which are safe in the store: whatever happens here, they go on."""
+
+    def __init__(self, runtime: Runtime, jobs_path: str) -> None:
+        self._runtime = runtime
+        self._jobs_path = jobs_path
+        self._public_url = runtime.settings.public_url
+
+    async def answer(
+        self, request: Request, record: JobRecord, wished: Preferences, wait_seconds: float | None
+    ) -> None:
+        """Wait for the job as long as was wished, then answer as a direct call, or with a 202."""
+        if wait_seconds:
+            record = await self._ended(request, record, wait_seconds)
+        else:
+            wait_seconds = None
+        if record.done and record.state is not JobState.CANCELED:
+            fields = applied(responded_async=False, waited_seconds=wait_seconds)
+            await respond_answer(request.send, answer_of(record), fields, head=request.head)
+        else:
+            await self.accepted(request, record, wished, wait_seconds)
+
+    async def accepted(
+        self, request: Request, record: JobRecord, wished: Preferences, waited: float | None = None
+    ) -> None:
+        """Answer with a 202 and the job as it is; `waited` is the wait that was granted before."""
+        asked = wished.respond_async or wished.wait_seconds is not None
+        jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
+        location = f"{jobs_url}/{record.id}".encode("latin-1")
+        fields: list[Header] = [
+            (b"location", location),
+            (b"operation-location", location),
+            _RETRY_AFTER,
+            *applied(responded_async=asked, waited_seconds=waited),
+        ]
+        durability = self._runtime.engine.capabilities.durability
+        await respond(request.send, 202, job_document(record, durability, jobs_url), headers=fields)
+
+    async def _ended(self, request: Request, record: JobRecord, wait_seconds: float) -> JobRecord:
+        """The record at its end, or as it is after the wait; as it was, where nobody can tell."""
+        watching = self._runtime.watcher.wait(record.id, lambda job: job.done, wait_seconds)
+        try:
+            return await while_connected(request, watching)
+        except (EngineError, UnknownJobError):
+            return record  # it is stored, whatever hinders us to look at it
+
+
+def answer_of(record: JobRecord) -> Answer:
+    """What a direct call would have answered, of a job that has ended."""
+    return record.answer or Answer.of_problem(record.error or {"status": 500})
+
+
+async def while_connected(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
+    """What `waiting` gives; when the client hangs up before, it ends, with `ClientGoneError`."""
+    task = asyncio.ensure_future(waiting)
+    gone = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGoneError("the client hung up")
+        return task.result()
+    finally:
+        for pending in (task, gone):
+            pending.cancel()
+        await asyncio.wait({task, gone})
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass  # the rest of a body that nobody reads
