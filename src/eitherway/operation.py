@@ -77,9 +77,14 @@ class Operation:
         return _WAIT_SECONDS_MAX if self.wait_seconds is None else self.wait_seconds
 
     def _check(self) -> None:
-        if self.delivery not in ("direct", "queued"):
+        if self.delivery not in ("direct", "queued", "auto"):
             raise ConfigurationError(
-                f'{self.name}: delivery is "direct" or "queued", not {self.delivery!r}'
+                f'{self.name}: delivery is "direct", "queued" or "auto", not {self.delivery!r}'
+            )
+        if self.delivery == "auto" and self.group is not None:
+            raise ConfigurationError(
+                f"{self.name}: a call that runs at once keeps no order: "
+                'group= needs delivery="queued"'
             )
         if self.delivery != "direct" and self.method in _BODILESS:
             raise ConfigurationError(
@@ -132,7 +137,7 @@ class Operation:
         if self.delivery == "direct":
             raise ConfigurationError(
                 f"{self.name}: wait_seconds is for a job's result, and a direct call makes no job: "
-                'use delivery="queued"'
+                'use delivery="queued" or "auto"'
             )
 
     def _check_upgrade(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from .errors import ConfigurationError
 
-Delivery = Literal["direct", "queued"]
+Delivery = Literal["direct", "queued", "auto"]
 """How a plain request to an operation is served."""
 
 

@@ -74,6 +74,10 @@ def print_receipt(order: Order) -> Receipt:
     return Receipt(order_id=order.order_id)
 
 
+@app.post("/parcels", delivery="auto", wait_seconds=5)
+async def send_parcel(order: Order) -> None: ...
+
+
 @app.operation(name="announce", timeout_seconds=5)
 async def announce(ctx: Context, order_id: str, loud: bool = False) -> None:
     ctx.progress(0.5, "half way")

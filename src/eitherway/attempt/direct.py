@@ -21,7 +21,7 @@ _RETRY_AFTER_SECONDS = 1.0
 
 
 class DirectCall:
-    """One call of an operation. `run` may be awaited once."""
+    """One call of an operation, to be run once."""
 
     def __init__(
         self,
@@ -41,10 +41,14 @@ class DirectCall:
 
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
+        return await self.run_if_room() or self._refused()
+
+    async def run_if_room(self) -> Ended | None:
+        """Run and commit; None, and nothing is done, past the limits. Engine errors pass."""
         limiter, operation = self._runtime.limiter, self._operation
         taken = await limiter.acquire(operation, self._keys)
         if taken is None:
-            return self._refused()
+            return None
         try:
             if operation.batch_max is not None:
                 return await self._run_as_batch()

@@ -1,4 +1,4 @@
-"""The doors of an operation: decode and validate, then run it now or accept it durably."""
+"""The doors of an operation: decode and validate, then run it now, or accept it durably."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
 from .documents import record_of
-from .preference import VARY, Preferences
+from .preference import NONE, VARY, Preferences
 from .receipts import Receipts
 from .routes import Request
 from .wire import (
@@ -66,11 +66,18 @@ class OperationDoor:
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.context_name is not None
         headers = handler_headers(scope) if wants_headers else _trace(scope)
-        if self._operation.delivery == "queued":
-            await self._accept(request, body, params, headers, counted)
-        else:
-            call = DirectCall(self._runtime, self._operation, arguments, headers, counted)
-            await self._call(request, call)
+        call = DirectCall(self._runtime, self._operation, arguments, headers, counted)
+        wished = Preferences.of(scope) if self._varies else NONE
+        if self._runs_now(wished) and await self._call(request, call):
+            return
+        job = self._job(call.job_id, body, params, headers, counted)
+        await self._accept(request, job, wished)
+
+    def _runs_now(self, wished: Preferences) -> bool:
+        """Whether to call the operation, while there is room, rather than store a job first."""
+        if self._operation.delivery == "auto":
+            return not wished.respond_async and wished.wait_seconds is None
+        return self._operation.delivery == "direct"
 
     async def _body(self, request: Request) -> bytes:
         if self._operation.binding.body is None:
@@ -92,44 +99,50 @@ class OperationDoor:
     async def _read(self, request: Request) -> bytes:
         return await read_body(request.scope, request.receive, self._body_bytes_max)
 
-    async def _call(self, request: Request, call: DirectCall) -> None:
+    async def _call(self, request: Request, call: DirectCall) -> bool:
+        """Run it and answer; False, and nothing is done, where it has to wait for room."""
         request.job_id = call.job_id
-        ended = await call.run()
+        overflows = self._operation.delivery == "auto"
+        ended = await (call.run_if_room() if overflows else call.run())
+        if ended is None:
+            return False
         if ended.answer is not None:
             await respond_answer(request.send, ended.answer, head=request.head)
         elif ended.problem is not None:
             if ended.problem.name == "overloaded":
                 self._runtime.metrics.refuse(ended.problem.name)
             await respond_problem(request.send, ended.problem, head=request.head)
+        return True
 
-    async def _accept(
+    def _job(
         self,
-        request: Request,
+        job_id: str,
         body: bytes,
         params: Params,
         headers: dict[str, str],
         counted: Counted,
-    ) -> None:
+    ) -> NewJob:
         runtime = self._runtime
         message = Message(
             payload=body, params=encode_mapping(params), headers=encode_mapping(headers)
         )
         limit = runtime.engine.capabilities.payload_bytes_max
         try:
-            job = new_job(
+            return new_job(
                 self._operation,
                 message,
-                job_id=runtime.new_id(),
+                job_id=job_id,
                 now=runtime.clock.now(),
                 payload_bytes_max=limit,
                 counted=counted,
             )
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None
+
+    async def _accept(self, request: Request, job: NewJob, wished: Preferences) -> None:
         await self._store(job)
         self._accepted.add()
         request.job_id = job.id
-        wished = Preferences.of(request.scope)
         wait_seconds = wished.wait_within(self._wait_seconds_max)
         await self._receipts.answer(request, record_of(job), wished, wait_seconds)
 

@@ -43,7 +43,7 @@ class Preferences:
         """Those of a request; of a preference that is given twice, the first one counts."""
         lines = [value for name, value in scope["headers"] if name == b"prefer"]
         if not lines:
-            return _NONE
+            return NONE
         found: dict[str, str] = {}
         for name, value in _parse(b",".join(lines).decode("latin-1")):
             found.setdefault(name, value)
@@ -54,7 +54,8 @@ class Preferences:
         return None if self.wait_seconds is None else min(self.wait_seconds, most_seconds)
 
 
-_NONE = Preferences()
+NONE = Preferences()
+"""Nothing is wished."""
 
 
 def applied(*, responded_async: bool, waited_seconds: float | None) -> list[Header]:
