@@ -217,6 +217,14 @@ class App(Router, Enqueueing):
             self._gateway.health.draining = True
         self.runtime.hub.release()
 
+    async def drain(self, drain_seconds: float) -> None:
+        """Let calls that have become jobs finish for so long, and give back the rest.
+
+        For when the server has answered its requests, before `close`, which gives back at once.
+        """
+        if self._gateway is not None:
+            await self._gateway.promoted.drain(drain_seconds)
+
     def bound_to(self, address: str) -> None:
         """Say where the server listens: without a token, `/admin` is for a loopback address."""
         if self._gateway is not None:
@@ -224,6 +232,7 @@ class App(Router, Enqueueing):
 
     async def close(self) -> None:
         """Let go of the engine. Idempotent."""
+        await self.drain(0)
         runtime, self._runtime, self._gateway = self._runtime, None, None
         if runtime is not None:
             await runtime.close()
@@ -270,8 +279,12 @@ class App(Router, Enqueueing):
         try:
             await receive()
         finally:
-            await asyncio.shield(self.close())
+            await asyncio.shield(self._finish())
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _finish(self) -> None:
+        await self.drain(self.runtime.settings.drain_seconds)
+        await self.close()
 
     # -- enqueueing ------------------------------------------------------------------------------
 

@@ -91,6 +91,23 @@ async def slow(step: Step, ctx: Context) -> int:
     return os.getpid()
 
 
+@app.post("/either", delivery="auto", lease_seconds=LEASE_SECONDS)
+async def either(step: Step) -> str:
+    """Takes as many seconds as its note says, and leaves a row that can be made once."""
+    await runs.put({"key": step.key, "job": ""}, if_absent=True)
+    await asyncio.sleep(float(step.note))
+    return step.key
+
+
+@app.post("/held", delivery="auto", lease_seconds=LEASE_SECONDS)
+async def held(step: Step) -> str:
+    """Adds one to a counter, then waits until the file named in its note exists."""
+    await add_one(step.key)
+    while not await asyncio.to_thread(Path(step.note).exists):
+        await asyncio.sleep(0.02)
+    return step.key
+
+
 @app.post("/plain", delivery="queued", lease_seconds=LEASE_SECONDS)
 def plain(step: Step) -> str:
     """A plain function: outlives several leases while it blocks its thread."""

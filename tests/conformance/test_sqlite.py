@@ -9,8 +9,10 @@ from eitherway.engine.conformance import (
     CrashCases,
     EngineCases,
     EngineHarness,
+    PromoteCases,
     SharedCases,
     SharedChargeCases,
+    SharedPromoteCases,
 )
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.ids import Randomness
@@ -36,15 +38,15 @@ class InFile(EngineHarness):
         return f"sqlite:///{tmp_path}/jobs.db"
 
 
-class TestMemory(EngineCases, InMemory):
+class TestMemory(EngineCases, PromoteCases, InMemory):
     """One engine, nothing on disk."""
 
 
-class TestFile(EngineCases, InFile):
+class TestFile(EngineCases, PromoteCases, InFile):
     """One engine, one file."""
 
 
-class TestFileShared(SharedCases, SharedChargeCases, InFile):
+class TestFileShared(SharedCases, SharedChargeCases, SharedPromoteCases, InFile):
     """Several engines, one file."""
 
 

@@ -89,7 +89,8 @@ async def test_an_overflow_with_a_wait_is_held_for_its_result(shop):
     """As a queued operation's."""
     first = await full(shop)
     over = post(shop, "wait=10")
-    await shop.clock.armed()
+    while list(await shop.runtime.engine.waiting(["auto"])) == [0]:
+        await asyncio.sleep(0)
     shop.shop.go.set()
     await first
     assert await shop.drain() == 1

@@ -9,11 +9,11 @@ import pytest
 from pydantic import BaseModel
 
 from eitherway import App, ConfigurationError, Context, JobFailedError, Limit, Reject
+from eitherway.attempt.leases import Held
 from eitherway.engine.values import Extension
 from eitherway.job import JobState, Outcome
 from eitherway.worker.batches import Batches
 from eitherway.worker.consumer import demand
-from eitherway.worker.leases import Held
 from eitherway.worker.worker import Worker, run_suspects
 
 

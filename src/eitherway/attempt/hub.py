@@ -58,6 +58,7 @@ class Hub:
         self._listeners: dict[str, dict[Listener, None]] = {}
         self._tail: asyncio.Task[None] | None = None
         self.released = False
+        self.letting_go = asyncio.Event()  # the same, to be waited for
 
     @property
     def following(self) -> bool:
@@ -89,17 +90,21 @@ class Hub:
     def release(self) -> None:
         """Let everybody go, now and from now on: a drain has begun. Safe in a signal handler."""
         self.released = True
-        asyncio.get_running_loop().call_soon_threadsafe(self._end)
+        asyncio.get_running_loop().call_soon_threadsafe(self._release)
 
     async def close(self) -> None:
         """Let everybody go and stop following. Idempotent."""
         self.released = True
         tail, self._tail = self._tail, None
-        self._end()
+        self._release()
         if tail is not None:
             tail.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await tail
+
+    def _release(self) -> None:
+        self.letting_go.set()
+        self._end()
 
     async def _follow(self) -> None:
         if self._tail is None or self._tail.done():

@@ -77,7 +77,9 @@ async def serve_gateway(
     """Serve HTTP until SIGTERM or SIGINT, then finish what is in flight."""
     await app.open(settings)
     try:
-        await _Server(app, settings).run(listener, supervised=supervised)
+        server = _Server(app, settings)
+        await server.run(listener, supervised=supervised)
+        await app.drain(server.drain_seconds_left)
     finally:
         await app.close()
 
@@ -121,6 +123,7 @@ async def serve_single(app: App, settings: Settings, target: str, listener: sock
             served = asyncio.create_task(server.run(listener, supervised=False))
             await server.exiting.wait()
             await asyncio.gather(served, worker.drain(settings.drain_seconds))
+            await app.drain(server.drain_seconds_left)
     finally:
         await app.close()
 
@@ -142,6 +145,8 @@ class _Server(uvicorn.Server):
             )
         )
         self._app = app
+        self._drain_seconds = settings.drain_seconds
+        self._exit_at: float | None = None
         self._loop = asyncio.get_running_loop()
         self.exiting = asyncio.Event()  # it stops to listen, and finishes what is in flight
 
@@ -157,7 +162,14 @@ class _Server(uvicorn.Server):
         finally:
             self.exiting.set()
 
+    @property
+    def drain_seconds_left(self) -> float:
+        """What is left of the time that running attempts get."""
+        since = self._loop.time() - (self._exit_at or self._loop.time())
+        return max(0.0, self._drain_seconds - since)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._exit_at = self._exit_at or self._loop.time()
         self._app.begin_drain()
         self._loop.call_soon_threadsafe(self.exiting.set)
         super().handle_exit(sig, frame)

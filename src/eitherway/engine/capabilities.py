@@ -19,6 +19,7 @@ class Capabilities:
     writes_per_commit_max: int  # table items, enqueued jobs and `others` of one settlement
     commit_bytes_max: int  # of all of them together
     delay_seconds_max: float  # how far ahead a job may be due
+    promotes_running: bool  # whether a call that runs can become a job
     shared: bool  # whether another process can open the same engine
     in_flight_min: int  # of a limit's `in_flight`: what the engine shares out among its processes
     limit_keys: bool  # whether limits can be held for each key

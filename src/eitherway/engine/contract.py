@@ -25,6 +25,7 @@ from ..job import JobRecord
 from .capabilities import Capabilities
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
+from .promotion import Promotion
 from .values import (
     Delivery,
     Demand,
@@ -105,6 +106,15 @@ class Engine(ABC):
         job's own key, until its attempt is settled; its start is drawn from the rate. No more are
         handed out than that allows, over all processes and with the shares that they hold. A job
         whose key has no room holds up no other.
+        """
+
+    @abstractmethod
+    async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
+        """Store calls that run as jobs: `running`, attempt 1, leased to this process.
+
+        Durable on return, as an accept. None where the id is known already: nothing is stored.
+        No slot is taken and no start drawn: the call has them. A lost promotion lapses like any
+        other lease. Raises `EngineError` where `promotes_running` is False.
         """
 
     @abstractmethod

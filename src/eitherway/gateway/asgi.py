@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from ..attempt.promotion import Promoted
 from ..attempt.runtime import Runtime
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
@@ -44,8 +45,10 @@ class Gateway:
         parts.push(self.push)
         self.admin = Admin(runtime, prefix)
         parts.admin(self.admin)
+        self.promoted = Promoted(runtime)
         for operation in runtime.operations:
-            parts.operation(operation, OperationDoor(runtime, operation, f"{prefix}/jobs"))
+            door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted)
+            parts.operation(operation, door)
 
     def mount(self, prefix: str, app: AsgiApp) -> None:
         """Give `app` the requests under `prefix` that nothing else here answers."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from ..attempt.direct import DirectCall
 from ..attempt.metrics import Counter
+from ..attempt.promotion import MakeJob, PromotableCall, Promoted
 from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
 from ..engine.values import Message, NewJob
 from ..errors import BacklogFullError, InvalidInputError, MalformedInputError
+from ..execute import Ended
 from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
 from .documents import record_of
-from .preference import NONE, VARY, Preferences
+from .preference import NONE, VARY, Preferences, applied
 from .receipts import Receipts
 from .routes import Request
 from .wire import (
@@ -28,18 +30,27 @@ from .wire import (
     respond_problem,
     with_header,
 )
+from .within import run_within
 
 
 class OperationDoor:
     """Serves one operation over HTTP, by its declared delivery."""
 
-    def __init__(self, runtime: Runtime, operation: Operation, jobs_path: str) -> None:
+    def __init__(
+        self, runtime: Runtime, operation: Operation, jobs_path: str, promoted: Promoted
+    ) -> None:
         self._runtime = runtime
         self._operation = operation
         self._receipts = Receipts(runtime, jobs_path)
         queued = operation.delivery != "direct"
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         self._varies = queued
+        self._promoted = promoted
+        self._promotes = (
+            operation.delivery == "auto"
+            and operation.batch_max is None
+            and runtime.engine.capabilities.promotes_running
+        )
         settings = runtime.settings
         self._wait_seconds_max = min(settings.wait_seconds_max, operation.wait_seconds_max)
         self._body_bytes_max = min(
@@ -66,18 +77,24 @@ class OperationDoor:
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.context_name is not None
         headers = handler_headers(scope) if wants_headers else _trace(scope)
-        call = DirectCall(self._runtime, self._operation, arguments, headers, counted)
         wished = Preferences.of(scope) if self._varies else NONE
-        if self._runs_now(wished) and await self._call(request, call):
-            return
-        job = self._job(call.job_id, body, params, headers, counted)
-        await self._accept(request, job, wished)
+        new_call = DirectCall if self._wait_seconds(wished) is None else PromotableCall
+        call = new_call(self._runtime, self._operation, arguments, headers, counted)
+
+        def job(now: float) -> NewJob:
+            return self._job(call.job_id, body, params, headers, counted, now=now)
+
+        request.job_id = call.job_id
+        if not self._runs_now(wished) or not await self._call(request, call, job, wished):
+            await self._accept(request, job(self._runtime.clock.now()), wished)
 
     def _runs_now(self, wished: Preferences) -> bool:
         """Whether to call the operation, while there is room, rather than store a job first."""
-        if self._operation.delivery == "auto":
-            return not wished.respond_async and wished.wait_seconds is None
-        return self._operation.delivery == "direct"
+        if self._operation.delivery != "auto":
+            return self._operation.delivery == "direct"
+        if wished.wait_seconds is not None:
+            return self._promotes and wished.wait_seconds > 0
+        return not wished.respond_async
 
     async def _body(self, request: Request) -> bytes:
         if self._operation.binding.body is None:
@@ -99,20 +116,47 @@ class OperationDoor:
     async def _read(self, request: Request) -> bytes:
         return await read_body(request.scope, request.receive, self._body_bytes_max)
 
-    async def _call(self, request: Request, call: DirectCall) -> bool:
+    async def _call(
+        self, request: Request, call: DirectCall, job: MakeJob, wished: Preferences
+    ) -> bool:
         """Run it and answer; False, and nothing is done, where it has to wait for room."""
-        request.job_id = call.job_id
+        if isinstance(call, PromotableCall):
+            return await self._call_within(request, call, job, wished)
         overflows = self._operation.delivery == "auto"
         ended = await (call.run_if_room() if overflows else call.run())
-        if ended is None:
-            return False
+        if ended is not None:
+            await self._reply(request, ended, None)
+        return ended is not None
+
+    async def _call_within(
+        self, request: Request, call: PromotableCall, job: MakeJob, wished: Preferences
+    ) -> bool:
+        """The same; past the wait, with a 202 for the job that it is then."""
+        seconds = self._wait_seconds(wished) or 0.0
+        asked = None if wished.wait_seconds is None else seconds
+        outcome = await run_within(self._runtime, self._promoted, call, job, seconds)
+        if outcome.job is not None:
+            self._accepted.add()
+            await self._receipts.accepted(request, outcome.job, wished, asked)
+        elif outcome.ended is not None:
+            await self._reply(request, outcome.ended, asked if outcome.in_time else None)
+        return outcome.job is not None or outcome.ended is not None
+
+    def _wait_seconds(self, wished: Preferences) -> float | None:
+        """How long a call has until it becomes a job, where it can; None: as long as it takes."""
+        if not self._promotes:
+            return None
+        given = None if self._operation.wait_seconds is None else self._wait_seconds_max
+        return wished.wait_within(self._wait_seconds_max) or given
+
+    async def _reply(self, request: Request, ended: Ended, waited: float | None) -> None:
+        fields = applied(responded_async=False, waited_seconds=waited)
         if ended.answer is not None:
-            await respond_answer(request.send, ended.answer, head=request.head)
+            await respond_answer(request.send, ended.answer, fields, head=request.head)
         elif ended.problem is not None:
             if ended.problem.name == "overloaded":
                 self._runtime.metrics.refuse(ended.problem.name)
-            await respond_problem(request.send, ended.problem, head=request.head)
-        return True
+            await respond_problem(request.send, ended.problem, fields, head=request.head)
 
     def _job(
         self,
@@ -121,6 +165,8 @@ class OperationDoor:
         params: Params,
         headers: dict[str, str],
         counted: Counted,
+        *,
+        now: float,
     ) -> NewJob:
         runtime = self._runtime
         message = Message(
@@ -132,7 +178,7 @@ class OperationDoor:
                 self._operation,
                 message,
                 job_id=job_id,
-                now=runtime.clock.now(),
+                now=now,
                 payload_bytes_max=limit,
                 counted=counted,
             )
@@ -142,7 +188,6 @@ class OperationDoor:
     async def _accept(self, request: Request, job: NewJob, wished: Preferences) -> None:
         await self._store(job)
         self._accepted.add()
-        request.job_id = job.id
         wait_seconds = wished.wait_within(self._wait_seconds_max)
         await self._receipts.answer(request, record_of(job), wished, wait_seconds)
 

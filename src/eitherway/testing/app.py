@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from ..app import App
 from ..attempt.direct import DirectCall
+from ..attempt.leases import LeaseKeeper, finish_or_give_back
 from ..attempt.runtime import Runtime
 from ..context import BatchHandler, Context
 from ..enqueueing import Enqueueing
@@ -17,9 +18,8 @@ from ..ids import Randomness
 from ..registry import message_of
 from ..settings import Settings
 from ..worker.consumer import Consumer
-from ..worker.leases import LeaseKeeper
 from ..worker.reaper import Reaper
-from ..worker.worker import finish_or_give_back, run_suspects
+from ..worker.worker import run_suspects
 from . import http
 from .clock import FakeClock
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..attempt.batch_member import Member
+from ..attempt.leases import Held
+from ..attempt.queued import GIVEN_BACK, QueuedAttempt, give_back, settle_patiently
 from ..attempt.runtime import Runtime
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement
@@ -15,8 +17,6 @@ from ..errors import EngineError
 from ..execute import Ended
 from ..operation import Operation
 from ..unit import UnitOfWork
-from .attempts import GIVEN_BACK, QueuedAttempt, give_back, settle_patiently
-from .leases import Held
 
 logger = logging.getLogger("eitherway.worker")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from ..attempt.leases import Held
 from ..attempt.runtime import Runtime
 from ..engine.values import Delivery
 from ..operation import Operation
 from .batch_attempts import QueuedBatch
-from .leases import Held
 
 
 class _Gathering:

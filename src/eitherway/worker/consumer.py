@@ -10,13 +10,13 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..attempt.leases import Held, LeaseKeeper
+from ..attempt.queued import QueuedAttempt
 from ..attempt.runtime import Runtime
 from ..engine.values import Delivery, Demand
 from ..errors import EngineError
 from ..operation import Operation
-from .attempts import QueuedAttempt
 from .batches import Batches
-from .leases import Held, LeaseKeeper
 
 logger = logging.getLogger("eitherway.worker")
 

@@ -7,10 +7,10 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
+from ..attempt.leases import LeaseKeeper, finish_or_give_back
 from ..attempt.runtime import Runtime
 from ..errors import EngineError
 from .consumer import Consumer, demand
-from .leases import LeaseKeeper
 from .reaper import Reaper
 
 logger = logging.getLogger("eitherway.worker")
@@ -90,20 +90,6 @@ async def run_suspects(
     finally:
         await _end([keeper])
     return total
-
-
-async def finish_or_give_back(
-    runtime: Runtime, leases: LeaseKeeper, timeout_seconds: float | None
-) -> None:
-    """Wait for running attempts; cancel, and so give back, what is left after the time."""
-    running = {held.task for held in leases.held()}
-    if not running:
-        return
-    ended = asyncio.ensure_future(asyncio.wait(running))
-    if not await runtime.clock.wait(ended, timeout_seconds):
-        for task in running:
-            task.cancel()
-        await ended
 
 
 async def _stopped_or_idle(stop: asyncio.Event, leases: LeaseKeeper) -> None:

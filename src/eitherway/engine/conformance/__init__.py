@@ -11,6 +11,8 @@ An engine author writes one small test file (pytest with `asyncio_mode = "auto"`
 
     class TestMyEngine(EngineCases, Here): ...
     class TestMyEngineShared(SharedCases, SharedChargeCases, Here): ...  # where it is `shared`
+    class TestMyEnginePromotes(PromoteCases, Here): ...  # where it `promotes_running`
+    class TestMyEnginePromotesShared(SharedPromoteCases, Here): ...  # where it does both
     class TestMyEngineCrashes(CrashCases, Here): ...   # where `capabilities.shared`
 
 `EngineCases` are all cases for one engine on one store; the case classes are there one by one,
@@ -35,6 +37,7 @@ pytest.register_assert_rewrite(
             "cases_limits",
             "cases_list",
             "cases_operate",
+            "cases_promote",
             "cases_query",
             "cases_ready",
             "cases_receive",
@@ -63,6 +66,7 @@ from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases  # noqa: E402
 from .cases_list import ListCases  # noqa: E402
 from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
+from .cases_promote import PromoteCases, SharedPromoteCases  # noqa: E402
 from .cases_query import QueryCases  # noqa: E402
 from .cases_ready import ReadyCases  # noqa: E402
 from .cases_receive import ReceiveCases  # noqa: E402
@@ -94,6 +98,7 @@ __all__ = [
     "OpenCases",
     "OverdueCases",
     "PauseCases",
+    "PromoteCases",
     "PurgeCases",
     "QueryCases",
     "ReadyCases",
@@ -103,6 +108,7 @@ __all__ = [
     "ShareCases",
     "SharedCases",
     "SharedChargeCases",
+    "SharedPromoteCases",
     "StatisticsCases",
     "TogetherCases",
     "WaitingCases",

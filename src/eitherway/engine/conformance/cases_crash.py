@@ -15,6 +15,7 @@ from ...job import JobRecord, JobState
 from ..contract import Engine
 from ..virtual_clock import VirtualClock
 from .cases_events import everything
+from .cases_promote import a_promotion
 from .crash_scenarios import (
     JOBS,
     KILL_AT,
@@ -130,18 +131,25 @@ class CrashCases(EngineHarness):
         for scenario in ("accept", "settle"):
             async for _ in SCENARIOS[scenario](engine):
                 pass
+        if engine.capabilities.promotes_running:
+            for number in range(JOBS + 1, JOBS + 1 + KILL_AT):
+                await engine.promote([a_promotion(number)])
         await engine.close()
         assert set(taken) == set(self.engine_class.STEPS) != set()
         assert min(taken.values()) >= KILL_AT
 
-    async def test_a_crash_while_accepting(self, url: str, clock: VirtualClock, step: str) -> None:
+    @pytest.mark.parametrize("scenario", ["accept", "promote"])
+    async def test_a_crash_while_storing(
+        self, url: str, clock: VirtualClock, step: str, scenario: str
+    ) -> None:
         """What was acknowledged is there, and whatever is there can be worked off."""
         async with self.opened(url, clock) as engine:
             cursor = (await engine.events(None, 0)).cursor
-        async with child(url, step, "accept") as process:
+            stores = scenario == "accept" or engine.capabilities.promotes_running
+        async with child(url, step, scenario) as process:
             known = await acknowledged(process)
             died = await process.wait() == -signal.SIGKILL
-        assert died or known == ALL
+        assert died or known == (ALL if stores else [])
 
         async with self.opened(url, clock) as engine:
             there = set(await existing(engine, ALL))

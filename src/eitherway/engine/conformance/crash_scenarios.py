@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ...job import JobState
 from ..contract import Engine
+from ..promotion import Promotion
 from ..values import (
     Delivery,
     Item,
@@ -18,7 +19,7 @@ from ..values import (
     SettleStatus,
     Work,
 )
-from .samples import COUNTER, START, a_job, an_end, ids, job_id, read_one, take
+from .samples import COUNTER, LEASE_SECONDS, START, a_job, an_end, ids, job_id, read_one, take
 
 KILL_AT = 3
 """At which taking of the step: what was acknowledged before must be there, too."""
@@ -93,6 +94,18 @@ async def accept(engine: Engine) -> AsyncIterator[str]:
             yield job.id
 
 
+async def promote(engine: Engine) -> AsyncIterator[str]:
+    """Promote calls, two at a time."""
+    if not engine.capabilities.promotes_running:
+        return
+    jobs = waiting_jobs()
+    for pair in zip(jobs[::2], jobs[1::2], strict=True):
+        wishes = [Promotion(job=job, started=START, lease_seconds=LEASE_SECONDS) for job in pair]
+        assert None not in await engine.promote(wishes)
+        for job in pair:
+            yield job.id
+
+
 async def settle(engine: Engine) -> AsyncIterator[str]:
     """Receive the waiting jobs and settle one after the other, each counted."""
     while held := await take(engine, 5):
@@ -129,6 +142,7 @@ async def hold(engine: Engine) -> AsyncIterator[str]:
 SCENARIOS: Mapping[str, Callable[[Engine], AsyncIterator[str]]] = {
     "accept": accept,
     "hold": hold,
+    "promote": promote,
     "settle": settle,
     "settle_batches": settle_batches,
     "settle_together": settle_together,

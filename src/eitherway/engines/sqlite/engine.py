@@ -13,6 +13,7 @@ from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
+from ...engine.promotion import Promotion
 from ...engine.values import (
     Delivery,
     Demand,
@@ -35,7 +36,7 @@ from ...ids import Randomness
 from ...job import JobRecord
 from . import events, items, jobs, limits, listing, operate
 from .files import path_of
-from .handlers import HANDLERS, capabilities_of
+from .handlers import HANDLERS, STEPS, capabilities_of
 from .holders import Holders
 from .reader import Reader
 from .store import FileStore, MemoryStore
@@ -47,17 +48,7 @@ from .writer import Writer
 class SqliteEngine(Engine):
     """Keeps everything in one SQLite file, or in memory when there is no path."""
 
-    STEPS: ClassVar[Sequence[str]] = (
-        "accept.begun",  # the transaction is open
-        "accept.written",  # not committed
-        "accept.committed",  # nobody told
-        "accept.woken",  # other processes woken, the caller not told
-        "settle.begun",
-        "settle.items",  # items and enqueued jobs written, the record not yet
-        "settle.written",
-        "settle.committed",
-        "settle.woken",
-    )
+    STEPS: ClassVar[Sequence[str]] = STEPS
 
     def __init__(
         self,
@@ -77,6 +68,7 @@ class SqliteEngine(Engine):
         self._reader: Reader | None = None
         self._wake: Wake | None = None
         self._holders = Holders(self._directory, "holder")  # of leases
+        self._promoters = Holders(self._directory, "promoter")  # the same, but no worker
         self._sharers = Holders(self._directory, "sharer")
 
     @classmethod
@@ -123,6 +115,7 @@ class SqliteEngine(Engine):
                 return
             wake.close()
             self._holders.close()
+            self._promoters.close()
             self._sharers.close()
             # The last connection to go checkpoints the file: better the writer thread's.
             reader.close()
@@ -153,6 +146,12 @@ class SqliteEngine(Engine):
         deliveries: list[Delivery] = await self._submit("receive", call)
         return deliveries
 
+    async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
+        """Store jobs with their leases, in the next group commit."""
+        call = (self._own(self._promoters), promotions)
+        deliveries: list[Delivery | None] = await self._submit("promote", call)
+        return deliveries
+
     async def extend(self, extensions: Sequence[Extension]) -> Sequence[bool]:
         """Hold leases longer, in the next group commit."""
         held: list[bool] = await self._submit("extend", extensions)
@@ -166,7 +165,7 @@ class SqliteEngine(Engine):
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
         """Take over what lapsed or expired, in the next group commit."""
         holder = self._own(self._holders)
-        dead = [*self._holders.dead(), *self._sharers.dead()]
+        dead = [*self._holders.dead(), *self._promoters.dead(), *self._sharers.dead()]
         call = jobs.TakeOver(holder=holder, dead=dead, count=count, lease_seconds=lease_seconds)
         taken: list[Overdue] = await self._submit("overdue", call)
         self._holders.bury(dead)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ...engine.capabilities import Capabilities
 from . import jobs, limits, operate
+from .promote import promote
 from .settle import settle
 from .transaction import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     "accept": jobs.accept,
     "receive": jobs.receive,
+    "promote": promote,
     "extend": jobs.extend,
     "settle": settle,
     "overdue": jobs.overdue,
@@ -23,6 +25,23 @@ HANDLERS: Mapping[str, Handler] = {
     "share": limits.share,
     "learn": limits.learn,
 }
+
+STEPS = (
+    "accept.begun",  # the transaction is open
+    "accept.written",  # not committed
+    "accept.committed",  # nobody told
+    "accept.woken",  # other processes woken, the caller not told
+    "promote.begun",
+    "promote.written",
+    "promote.committed",
+    "promote.woken",
+    "settle.begun",
+    "settle.items",  # items and enqueued jobs written, the record not yet
+    "settle.written",
+    "settle.committed",
+    "settle.woken",
+)
+"""Where a process can be killed, to try what a crash leaves."""
 
 _YEAR_SECONDS = 365 * 24 * 3600
 
@@ -36,6 +55,7 @@ def capabilities_of(path: Path | None) -> Capabilities:
         writes_per_commit_max=100,
         commit_bytes_max=4 * 1024 * 1024,
         delay_seconds_max=10 * _YEAR_SECONDS,
+        promotes_running=True,
         shared=path is not None,
         in_flight_min=1,
         limit_keys=True,

@@ -20,6 +20,14 @@ SELECT seq FROM job WHERE seq >= :first
 -- Store a new job's message.
 INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 
+-- :name promote_job
+-- Store a job that runs already, unless its id is known.
+INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
+                 attempts_max, keys, started, attempt, starts, token, attempt_started, lease_until,
+                 holder)
+VALUES (?, ?, ?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+
 -- :name event
 -- Say what became of a job.
 INSERT INTO event (job_seq, revision, state, at, progress) VALUES (?, ?, ?, ?, ?)

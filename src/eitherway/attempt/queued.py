@@ -7,9 +7,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from ..attempt.runtime import Runtime
-from ..attempt.trace import trace_id
-from ..attempt.upgrade import arguments_of
 from ..codec import decode_mapping
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
@@ -20,6 +17,9 @@ from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
 from .leases import Held
+from .runtime import Runtime
+from .trace import trace_id
+from .upgrade import arguments_of
 
 logger = logging.getLogger("eitherway.worker")
 attempt_log = logging.getLogger("eitherway.attempt")
@@ -36,13 +36,18 @@ class QueuedAttempt:
     """Runs one delivered job through the execution path and settles it under its lease."""
 
     def __init__(
-        self, runtime: Runtime, operation: Operation, delivery: Delivery, held: Held
+        self,
+        runtime: Runtime,
+        operation: Operation,
+        delivery: Delivery,
+        held: Held,
+        started: float | None = None,
     ) -> None:
         self._runtime = runtime
         self._operation = operation
         self._delivery = delivery
         self._held = held
-        self._started = runtime.clock.now()
+        self._started = runtime.clock.now() if started is None else started
 
     async def run(self) -> None:
         """Run and settle. A cancellation gives the job back, unless its lease is lost."""
@@ -50,7 +55,7 @@ class QueuedAttempt:
             await self._run()
         except asyncio.CancelledError:
             if not self._held.lost:
-                await self._give_back()
+                await self.give_back()
         except EngineError as error:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
 
@@ -101,6 +106,10 @@ class QueuedAttempt:
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
         await self.keep_thread()
+        return await self.settle(ended, work, conflicts)
+
+    async def settle(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
+        """Commit an end, and where the job goes with it."""
         return await self._settle(work, self.finish(ended, conflicts))
 
     async def keep_thread(self) -> None:
@@ -147,7 +156,8 @@ class QueuedAttempt:
                 extra={"fields": fields},
             )  # fmt: skip
 
-    async def _give_back(self) -> None:
+    async def give_back(self) -> None:
+        """Settle it as given back."""
         await give_back(self._runtime, [(self, self.finish(GIVEN_BACK))])
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..attempt.runtime import Runtime
 from ..context import Context
 from ..engine.values import Extension, Lease
 from ..errors import EngineError
 from ..operation import Operation
+from .runtime import Runtime
 
 _PROGRESS_SECONDS = 1.0
 _EXTENSIONS_PER_LEASE = 3
@@ -25,7 +26,7 @@ class Held:
     extended: float  # when the lease was taken or extended last
     context: Context | None = None  # of the run that goes on now
     lost: bool = False
-    task: asyncio.Task[None] = field(init=False)
+    task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
 
@@ -99,3 +100,17 @@ class LeaseKeeper:
             held.context.cancel()
         if all(other.lost for other in held.company):  # what is lost is no reason to stop the rest
             held.task.cancel()
+
+
+async def finish_or_give_back(
+    runtime: Runtime, leases: LeaseKeeper, timeout_seconds: float | None
+) -> None:
+    """Wait for running attempts; cancel, and so give back, what is left after the time."""
+    running = {held.task for held in leases.held()}
+    if not running:
+        return
+    ended = asyncio.ensure_future(asyncio.wait(running))
+    if not await runtime.clock.wait(ended, timeout_seconds):
+        for task in running:
+            task.cancel()
+        await ended
