@@ -127,6 +127,7 @@ class JobRecord:
     error: Mapping[str, Any] | None = None  # of a job that failed: a problem document
     kind: FailureKind | None = None
     cause: str | None = None  # of a dead letter: what such letters are grouped by
+    hidden: bool = False  # its owner deleted it: for operators alone
 
     @property
     def done(self) -> bool:

@@ -20,6 +20,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "unknown-job": (404, "No such job"),
     "result-not-ready": (404, "The job has not finished"),
     "method-not-allowed": (405, "The method is not allowed here"),
+    "job-gone": (410, "The job is no longer kept"),
     "payload-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The body's media type is not supported"),
     "unsupported-encoding": (415, "The body's content encoding is not supported"),

@@ -480,15 +480,14 @@ async def test_an_input_that_no_longer_fits_is_left_out(test_app, app, calls):
 
 async def lose(batched, *jobs):
     """Have others take these jobs over, and the worker find out."""
-    keeper = batched._leases
-    for held in keeper.held():
-        if held.lease.job_id in {job.id for job in jobs}:
-            stolen = held.lease.__class__(job_id=held.lease.job_id, token=-1, alone=False)
-            held.lease, real = stolen, held.lease
-            held.extended = -1e9
-            await keeper.extend_due()
-            held.lease = real
-    assert {held.lease.job_id for held in keeper.held() if held.lost} == {job.id for job in jobs}
+    keeper, engine = batched._leases, batched.runtime.engine
+    lost = {job.id for job in jobs}
+    kept = [held.lease for held in keeper.held() if held.lease.job_id not in lost]
+    await engine.extend([Extension(lease=lease, lease_seconds=100) for lease in kept])
+    await batched.advance(16)
+    assert {taken.job.id for taken in await engine.overdue(10, 15)} == lost
+    await keeper.extend_due()
+    assert {held.lease.job_id for held in keeper.held() if held.lost} == lost
 
 
 def losing(app, calls, write):

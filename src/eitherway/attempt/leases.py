@@ -10,6 +10,7 @@ from typing import Any
 from ..context import Context
 from ..engine.values import Extension, Lease
 from ..errors import EngineError
+from ..job import JobState
 from ..operation import Operation
 from .runtime import Runtime
 
@@ -26,6 +27,7 @@ class Held:
     extended: float  # when the lease was taken or extended last
     context: Context | None = None  # of the run that goes on now
     lost: bool = False
+    canceled: bool = False  # that is why
     task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
@@ -37,6 +39,7 @@ class LeaseKeeper:
         self._runtime = runtime
         self._held: dict[str, Held] = {}
         self._freed: asyncio.Future[None] | None = None
+        runtime.canceler.tell(self)
 
     def __len__(self) -> int:
         return len(self._held)
@@ -67,6 +70,7 @@ class LeaseKeeper:
         while True:
             await self._runtime.clock.sleep(self._pause_seconds())
             await self.extend_due()
+            await self.look_for_canceled()
 
     def _pause_seconds(self) -> float:
         shortest = min((held.operation.lease_seconds for held in self._held.values()), default=15.0)
@@ -77,6 +81,8 @@ class LeaseKeeper:
         now = self._runtime.clock.now()
         due: list[tuple[Held, Extension]] = []
         for held in self._held.values():
+            if held.lost:
+                continue
             seconds = held.operation.lease_seconds
             progress = held.context.take_progress() if held.context else None
             if progress is not None or now - held.extended >= seconds / _EXTENSIONS_PER_LEASE:
@@ -94,7 +100,26 @@ class LeaseKeeper:
             elif self._held.get(held.lease.job_id) is held:
                 self._lose(held)
 
+    async def look_for_canceled(self) -> None:
+        """Stop what another process has canceled: a lease says so only when it is extended."""
+        held = [each.lease.job_id for each in self._held.values() if not each.lost]
+        try:
+            records = await self._runtime.engine.get(held) if held else ()
+        except EngineError:
+            return
+        self.canceled(
+            [each.id for each in records if each is not None and each.state is JobState.CANCELED]
+        )
+
+    def canceled(self, job_ids: Sequence[str]) -> None:
+        """Stop what runs of these jobs here."""
+        for job_id in job_ids:
+            if (held := self._held.get(job_id)) is not None:
+                self._lose(held)
+
     def _lose(self, held: Held) -> None:
+        if held.lost:
+            return
         held.lost = True
         if held.context is not None:
             held.context.cancel()

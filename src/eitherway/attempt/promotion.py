@@ -119,7 +119,7 @@ class PromotableCall(DirectCall):
         except asyncio.CancelledError:
             async with self._moving:  # a promotion under way is waited for
                 self._over = True
-                if self._attempt is not None and not self._held.lost:
+                if self._attempt is not None:
                     await self._attempt.give_back()
             raise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..codec import decode_mapping
@@ -12,7 +13,7 @@ from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
 from ..errors import EngineError, EngineUnavailableError, InvalidInputError
 from ..execute import Ended
-from ..job import Attempt, Outcome
+from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
@@ -50,12 +51,11 @@ class QueuedAttempt:
         self._started = runtime.clock.now() if started is None else started
 
     async def run(self) -> None:
-        """Run and settle. A cancellation gives the job back, unless its lease is lost."""
+        """Run and settle. A cancellation gives the job back, or what it held where that is lost."""
         try:
             await self._run()
         except asyncio.CancelledError:
-            if not self._held.lost:
-                await self.give_back()
+            await self.give_back()
         except EngineError as error:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
 
@@ -122,13 +122,18 @@ class QueuedAttempt:
         settlement = Settlement(work=work, finish=finish)
         (settled,) = await settle_patiently(self._runtime, [settlement])
         if settled.status is SettleStatus.LEASE_LOST:
-            self.note_lost(finish)
+            self.note_lost(finish, settled)
         elif settled.status is SettleStatus.DONE:
             self.note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
         return settled
 
-    def note_lost(self, finish: Finish) -> None:
-        """The lease was lost before the attempt could be settled."""
+    def note_lost(self, finish: Finish, settled: Settled | None = None) -> None:
+        """The lease was lost before the attempt could be settled; perhaps the job was canceled."""
+        if settled is not None and finish.lease.job_id in settled.canceled:
+            self.canceled()
+        if self._held.canceled:
+            self.note(replace(finish, state=JobState.CANCELED), Outcome.CANCELED)
+            return
         logger.warning("job %s: the lease was lost, nothing is written", finish.lease.job_id)
         self.note(finish, Outcome.LEASE_LOST)
 
@@ -160,6 +165,15 @@ class QueuedAttempt:
         """Settle it as given back."""
         await give_back(self._runtime, [(self, self.finish(GIVEN_BACK))])
 
+    @property
+    def lost(self) -> bool:
+        """Whether the lease is known to be lost."""
+        return self._held.lost
+
+    def canceled(self) -> None:
+        """The lease was lost because the job was canceled."""
+        self._held.canceled = True
+
 
 async def settle_patiently(
     runtime: Runtime, settlements: Sequence[Settlement]
@@ -176,11 +190,20 @@ async def settle_patiently(
 
 
 async def give_back(runtime: Runtime, given: Sequence[tuple[QueuedAttempt, Finish]]) -> None:
-    """Settle attempts as given back; where the engine cannot, their leases lapse."""
+    """Settle attempts as given back; where the engine cannot, their leases lapse.
+
+    Nothing is written where the lease is lost, but a canceled job's places in limits are free then.
+    """
     try:
-        await runtime.engine.settle([Settlement(finish=finish) for _, finish in given])
-        for attempt, finish in given:
-            attempt.note(finish, Outcome.INTERRUPTED)
+        for attempt, _ in given:
+            if attempt.lost:
+                await attempt.keep_thread()
+        settled = await runtime.engine.settle([Settlement(finish=finish) for _, finish in given])
+        for (attempt, finish), one in zip(given, settled, strict=True):
+            if one.status is SettleStatus.LEASE_LOST:
+                attempt.note_lost(finish, one)
+            else:
+                attempt.note(finish, Outcome.INTERRUPTED)
     except EngineError as error:
         jobs = [finish.lease.job_id for _, finish in given]
         logger.warning("%s left to the lease: %s", _shown(jobs), error)

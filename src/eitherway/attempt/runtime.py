@@ -25,6 +25,7 @@ from .able import check_able
 from .adaptive import Teacher
 from .backlog import Backlog
 from .batch import BatchRunner
+from .cancel import Canceler
 from .hub import Hub
 from .limits import Limiter
 from .metrics import Metrics
@@ -67,6 +68,7 @@ class Runtime:
         self.batches = BatchRunner(
             engine, self.executor, clock, self.teacher, self.runner.contention
         )
+        self.canceler = Canceler(engine, clock, settings.retention_seconds)
         self.judge = Judge(randomness, settings.retention_seconds)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last

@@ -1,8 +1,9 @@
-"""`jobs`: look at jobs from the command line."""
+"""`jobs`: look at jobs, and end them, from the command line."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,15 +12,16 @@ from pydantic_core import from_json
 from rich.markup import escape
 from rich.table import Table
 
+from ..attempt.cancel import Canceler
 from ..engine.values import JobFilter, JobPage
 from ..errors import ConfigurationError, UnknownJobError
 from ..gateway.documents import job_document
 from ..gateway.operator_documents import page_document
 from ..job import JobState
-from .options import EngineOption
+from .options import EngineOption, settings_of
 from .store import AppOption, JsonOption, Store, console, on_store, print_json, print_table
 
-cli = typer.Typer(no_args_is_help=True, help="Look at jobs.")
+cli = typer.Typer(no_args_is_help=True, help="Look at jobs, and cancel them.")
 
 OperationOption = Annotated[
     str | None, typer.Option("--operation", metavar="NAME", help="of this operation alone")
@@ -35,7 +37,7 @@ CursorOption = Annotated[
 
 @cli.callback()
 def jobs() -> None:
-    """Look at jobs."""
+    """Look at jobs, and cancel them."""
 
 
 @cli.command("list")
@@ -106,6 +108,32 @@ def show(
         print_json(document)
     else:
         print_job(document)
+
+
+@cli.command()
+def cancel(
+    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="the jobs' ids")],
+    engine: EngineOption = None,
+    app: AppOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel jobs that have not ended; what runs of them cannot commit any more."""
+    ids = list(dict.fromkeys(job_ids))
+    answers = on_store(engine, app, lambda store: _cancel(store, ids))
+    canceled = [job_id for job_id, done in zip(ids, answers, strict=True) if done]
+    left = [job_id for job_id in ids if job_id not in canceled]
+    if as_json:
+        print_json({"canceled": canceled, "left": left})
+    else:
+        console.print(f"{len(canceled)} canceled")
+    if left:
+        raise UnknownJobError(f"unknown, or ended before: {', '.join(left)}")
+
+
+async def _cancel(store: Store, ids: Sequence[str]) -> Sequence[bool]:
+    retention_seconds = settings_of().retention_seconds
+    return await Canceler(store.engine, store.clock, retention_seconds).cancel(ids)
 
 
 async def _document(store: Store, job_id: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from typing import ClassVar
 from ..clock import Clock
 from ..ids import Randomness
 from ..job import JobRecord
+from .cancellation import Cancellation
 from .capabilities import Capabilities
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
@@ -145,6 +146,23 @@ class Engine(ABC):
         fenced out; states stay as they are until the taker settles, and if the taker dies too, the
         next one learns the same `lost_alone`. A store of two parts repairs here what a crash left
         between them.
+        """
+
+    @abstractmethod
+    async def cancel(self, cancellations: Sequence[Cancellation]) -> Sequence[bool]:
+        """End jobs as `canceled`, in one fenced write each. False where it ended, or is unknown.
+
+        A waiting job is never handed out from then on, and leaves its lane. Of a held one the open
+        attempt ends `canceled` and the lease is lost; what it counts against, in limits and in its
+        lane, it keeps until its holder settles, in vain, or its lease is over. Whichever is first:
+        once.
+        """
+
+    @abstractmethod
+    async def hide(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Mark jobs that have ended as `hidden`. False where it has not, or is so already.
+
+        Nothing else of them changes, and no event tells of it.
         """
 
     @abstractmethod

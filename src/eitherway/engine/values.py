@@ -214,12 +214,14 @@ class SettleStatus(Enum):
 class Settled:
     """What became of a settlement; on a conflict, which items had moved.
 
-    Where a lease was lost, `lost` has the ids of all the jobs of the settlement that lost theirs.
+    Where a lease was lost, `lost` has the ids of all the jobs of the settlement that lost theirs,
+    and `canceled` of those that were canceled while it was held.
     """
 
     status: SettleStatus
     conflicts: Sequence[ItemKey] = ()
     lost: Sequence[str] = ()
+    canceled: Sequence[str] = ()
     wait_seconds: float = 0.0  # throttled: the bucket could hold enough after that. A hint
 
 

@@ -37,7 +37,12 @@ def job_document(record: JobRecord, durability: Durability, jobs_url: str) -> by
         "ahead": None,
         "eta_seconds": None,
         "progress": record.progress,
-        "links": {"self": url, "result": f"{url}/result", "events": f"{url}/events"},
+        "links": {
+            "self": url,
+            "result": f"{url}/result",
+            "cancel": url,  # by DELETE
+            "events": f"{url}/events",
+        },
     }
     if record.error is not None:
         document["error"] = {**record.error, "kind": record.kind}

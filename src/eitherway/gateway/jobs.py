@@ -1,4 +1,4 @@
-"""The job resource: `/jobs/{id}` with its long poll, and `/jobs/{id}/result`."""
+"""The job resource: `/jobs/{id}` with its long poll and its end, and `/jobs/{id}/result`."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ from .wire import (
 )
 
 _RETRY_AFTER_SECONDS = 1.0
+_CANCELED_AGAIN_SECONDS = 60.0
 _CACHING: list[Header] = [(b"cache-control", b"private, no-cache"), VARY]
 
 
+_NO_STORE: Header = (b"cache-control", b"no-store")
+
+
 class JobResource:
-    """Shows jobs to those who know their id."""
+    """Shows jobs to those who know their id, and lets them end them."""
 
     def __init__(self, runtime: Runtime, jobs_path: str) -> None:
         self._runtime = runtime
@@ -46,10 +50,22 @@ class JobResource:
         if seen & {_etag(record), b"*"}:
             await respond(request.send, 304, b"", headers=fields)
             return
-        url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
-        durability = self._runtime.engine.capabilities.durability
-        body = job_document(record, durability, url)
-        await respond(request.send, 200, body, headers=fields, head=request.head)
+        await self._respond(request, record, fields)
+
+    async def delete(self, request: Request) -> None:
+        """`DELETE /jobs/{id}`: ends a job; one that has ended is shown to operators alone."""
+        before = await self._find(request)
+        if not before.done:
+            await self._runtime.canceler.cancel([before.id])
+        # Canceled here, or by another one; or it had ended before that could be.
+        record = await self._find(request)
+        now = self._runtime.clock.now()
+        again = now - (record.finished or now) <= _CANCELED_AGAIN_SECONDS
+        if record.state is JobState.CANCELED and again:
+            await self._respond(request, record, [(b"etag", _etag(record)), *_CACHING])
+        else:
+            await self._runtime.engine.hide([record.id])
+            await respond(request.send, 204, b"")
 
     async def result(self, request: Request) -> None:
         """`GET /jobs/{id}/result`: byte for byte what a direct call would have answered."""
@@ -66,9 +82,15 @@ class JobResource:
             raise RefusedError(problem, caching)
         await respond_answer(request.send, answer_of(record), caching, head=request.head)
 
+    async def _respond(self, request: Request, record: JobRecord, fields: list[Header]) -> None:
+        url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
+        durability = self._runtime.engine.capabilities.durability
+        body = job_document(record, durability, url)
+        await respond(request.send, 200, body, headers=fields, head=request.head)
+
     async def _find(self, request: Request) -> JobRecord:
         try:
-            return await self._runtime.read_job(request.params["id"])
+            return _shown(await self._runtime.read_job(request.params["id"]))
         except UnknownJobError:
             raise _unknown() from None
 
@@ -88,9 +110,15 @@ class JobResource:
     ) -> JobRecord:
         try:
             watching = self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
-            return await while_connected(request, watching)
+            return _shown(await while_connected(request, watching))
         except UnknownJobError:
             raise _unknown() from None
+
+
+def _shown(record: JobRecord) -> JobRecord:
+    if record.hidden:
+        raise RefusedError(Problem.of("job-gone", "the job was deleted"), [_NO_STORE])
+    return record
 
 
 def _unknown() -> RefusedError:

@@ -43,6 +43,8 @@ class Parts:
         """The job resource."""
         endpoints = {"/jobs/{id}": jobs.show, "/jobs/{id}/result": jobs.result}
         self._add_own(endpoints, part="status")
+        if "status" in self._served:
+            self._routes.add("DELETE", f"{self._prefix}/jobs/{{id}}", jobs.delete)
 
     def push(self, push: Push) -> None:
         """Event streams over HTTP; the WebSocket is the gateway's to hand over."""

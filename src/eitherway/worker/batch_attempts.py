@@ -41,7 +41,7 @@ class QueuedBatch:
         self._unsettled[held] = delivery
 
     async def run(self) -> None:
-        """Run and settle. A cancellation gives back what is not settled, and whose lease holds."""
+        """Run and settle. What is not settled then is given back: by a cancellation, or lost."""
         try:
             members = [
                 member
@@ -49,6 +49,7 @@ class QueuedBatch:
                 if (member := await self._member(held, delivery)) is not None
             ]
             await self._runtime.batches.run(self.operation, members, self._settle)
+            await self.give_back()
         except asyncio.CancelledError:
             await self.give_back()
         except EngineError as error:
@@ -56,12 +57,8 @@ class QueuedBatch:
             logger.warning("a batch of %s is left to its leases: %s", name, error)
 
     async def give_back(self) -> None:
-        """End what is not settled as interrupted: it runs again elsewhere, at once."""
-        attempts = [
-            self._attempt(held, delivery)
-            for held, delivery in self._unsettled.items()
-            if not held.lost
-        ]
+        """End what is not settled as interrupted: it runs again elsewhere, at once, unless lost."""
+        attempts = [self._attempt(held, delivery) for held, delivery in self._unsettled.items()]
         if attempts:
             await give_back(self._runtime, [(one, one.finish(GIVEN_BACK)) for one in attempts])
 
@@ -94,7 +91,11 @@ class QueuedBatch:
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         for finish in (finish for one in settlements for finish in one.finishes):
             await self._attempts[finish.lease.job_id].keep_thread()
-        return await settle_patiently(self._runtime, settlements)
+        settled = await settle_patiently(self._runtime, settlements)
+        for one in settled:
+            for job_id in one.canceled:
+                self._attempts[job_id].canceled()
+        return settled
 
 
 class _QueuedItem(Member):

@@ -27,11 +27,13 @@ pytest.register_assert_rewrite(
         f"{__name__}.{module}"
         for module in (
             "cases_accept",
+            "cases_cancel",
             "cases_charges",
             "cases_crash",
             "cases_dead",
             "cases_events",
             "cases_fence",
+            "cases_hide",
             "cases_lanes",
             "cases_lease",
             "cases_limits",
@@ -56,11 +58,13 @@ pytest.register_assert_rewrite(
 
 # After the call above, so that a failing case shows both sides.
 from .cases_accept import AcceptCases, OpenCases  # noqa: E402
+from .cases_cancel import CancelCases, CancelPlaceCases  # noqa: E402
 from .cases_charges import ChargeCases, SharedChargeCases  # noqa: E402
 from .cases_crash import CrashCases  # noqa: E402
 from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
+from .cases_hide import HideCases  # noqa: E402
 from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases  # noqa: E402
@@ -80,6 +84,8 @@ from .harness import EngineHarness  # noqa: E402
 
 __all__ = [
     "AcceptCases",
+    "CancelCases",
+    "CancelPlaceCases",
     "ChargeCases",
     "CheckCases",
     "CrashCases",
@@ -90,6 +96,7 @@ __all__ = [
     "EventCases",
     "ExtendCases",
     "FenceCases",
+    "HideCases",
     "ItemCases",
     "LaneCases",
     "LimitCases",
@@ -125,6 +132,9 @@ class EngineCases(
     PurgeCases,
     SettleCases,
     FenceCases,
+    CancelCases,
+    CancelPlaceCases,
+    HideCases,
     TogetherCases,
     ItemCases,
     CheckCases,

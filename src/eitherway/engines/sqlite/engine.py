@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...clock import Clock, SystemClock
+from ...engine.cancellation import Cancellation
 from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
 from ...engine.item_query import ItemPage, ItemQuery
@@ -170,6 +171,16 @@ class SqliteEngine(Engine):
         taken: list[Overdue] = await self._submit("overdue", call)
         self._holders.bury(dead)
         return taken
+
+    async def cancel(self, cancellations: Sequence[Cancellation]) -> Sequence[bool]:
+        """End jobs from outside, in the next group commit."""
+        canceled: list[bool] = await self._submit("cancel", cancellations)
+        return canceled
+
+    async def hide(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Hide jobs from their owners, in the next group commit."""
+        hidden: list[bool] = await self._submit("hide", ids)
+        return hidden
 
     async def share(self, wishes: Sequence[ShareWish]) -> Sequence[Share]:
         """Hold slots and draw starts in the next group commit; if short, free the dead's first."""

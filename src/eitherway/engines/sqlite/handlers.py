@@ -6,10 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...engine.capabilities import Capabilities
-from . import jobs, limits, operate
+from . import cancel, jobs, limits, operate
 from .promote import promote
 from .settle import settle
 from .transaction import Handler
+
+STEPS = (
+    "accept.begun",  # the transaction is open
+    "accept.written",  # not committed
+    "accept.committed",  # nobody told
+    "accept.woken",  # other processes woken, the caller not told
+    "settle.begun",
+    "settle.items",  # items and enqueued jobs written, the record not yet
+    "settle.written",
+    "settle.committed",
+    "settle.woken",
+)
+"""What can be told of a commit, in order."""
 
 HANDLERS: Mapping[str, Handler] = {
     "accept": jobs.accept,
@@ -19,6 +32,8 @@ HANDLERS: Mapping[str, Handler] = {
     "settle": settle,
     "overdue": jobs.overdue,
     "purge": jobs.purge,
+    "cancel": cancel.cancel,
+    "hide": cancel.hide,
     "redrive": operate.redrive,
     "discard": operate.discard,
     "pause": operate.pause,

@@ -17,6 +17,7 @@ from ...engine.values import (
     Overdue,
 )
 from ...job import JobRecord, JobState
+from .cancel import let_go_lapsed
 from .reader import Reader
 from .rows import FREE, LET_OUT, WAITS, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
 from .transaction import Transaction
@@ -281,6 +282,7 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
 def _overdue(tx: Transaction, call: TakeOver) -> list[Overdue]:
     tx.each("dead", [(tx.now, name) for name in call.dead])
     tx.each("unshare_dead", [(name,) for name in call.dead])
+    let_go_lapsed(tx, call.count)
     found = tx.all("lapsed", now=tx.now, count=call.count)
     found += tx.all("expired", now=tx.now, count=call.count - len(found))
     rows = [JobRow._make(row) for row in found]

@@ -153,6 +153,8 @@ class Limits:
             self._tx.each("share", [(rule.name, key, holder, slots, until)])
         elif mine is not None:
             self._tx.each("unshare", [(rule.name, key, holder)])
+        if others + slots < use.held:
+            use.full = 1  # for jobs it may have been, beside what was held
         if others + slots < use.held or wish.unused:
             self._made_room(use)
         use.held = others + slots

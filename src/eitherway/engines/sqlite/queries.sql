@@ -103,7 +103,33 @@ SELECT {job} FROM job WHERE id = :id
 
 -- :name held
 -- What is needed of a job whose lease still holds.
-SELECT {held} FROM job WHERE id = :id AND token = :token AND lease_until IS NOT NULL
+SELECT {held} FROM job
+WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state != 'canceled'
+
+-- :name cancel
+-- End a job from outside; its lease, and what counts by it, stay until the holder lets go.
+UPDATE job SET state = 'canceled', revision = :revision, updated = :at, finished = :at,
+    expires = :expires, due = NULL, ready_at = NULL, attempts = :attempts,
+    attempt_started = NULL, suspect = 0, place = :place
+WHERE seq = :seq
+
+-- :name canceled
+-- A canceled job that its holder has not let go of.
+SELECT {held} FROM job
+WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state = 'canceled'
+
+-- :name canceled_lapsed
+-- Canceled jobs whose holders can be waited for no longer.
+SELECT {held} FROM job INDEXED BY job_lease WHERE lease_until <= :now AND state = 'canceled'
+ORDER BY lease_until LIMIT :count
+
+-- :name let_go
+-- Nobody holds a canceled job any more.
+UPDATE job SET lease_until = NULL, uses = NULL, place = 0 WHERE seq = :seq
+
+-- :name hide
+-- Its owner does not see a job any more.
+UPDATE job SET hidden = 1 WHERE seq = :seq
 
 -- :name extend
 -- Hold a lease longer.
@@ -123,7 +149,8 @@ WHERE seq = ?
 
 -- :name lapsed
 -- Jobs whose lease is over.
-SELECT {job} FROM job WHERE lease_until <= :now ORDER BY lease_until LIMIT :count
+SELECT {job} FROM job WHERE lease_until <= :now AND state != 'canceled'
+ORDER BY lease_until LIMIT :count
 
 -- :name expired
 -- Waiting jobs past their deadline.
@@ -140,7 +167,8 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ?, holder = ? W
 
 -- :name purgeable
 -- Records past their retention.
-SELECT seq, operation, state, kind FROM job WHERE expires <= :now ORDER BY expires LIMIT :count
+SELECT seq, operation, state, kind FROM job WHERE expires <= :now AND lease_until IS NULL
+ORDER BY expires LIMIT :count
 
 -- :name purge_event
 -- Delete a job's events.

@@ -56,6 +56,7 @@ class JobRow(NamedTuple):
     width: int | None
     until: str | None
     place: int
+    hidden: int
     answer_body: bytes | None
 
 
@@ -123,6 +124,7 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         error=_parse(row.error),
         kind=None if row.kind is None else FailureKind(row.kind),
         cause=row.cause,
+        hidden=bool(row.hidden),
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
 from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
+from .cancel import let_go
 from .items import Items
 from .jobs import insert
-from .rows import FREE, HeldRow, append_attempts, fallen_due, keys_of, to_text
+from .rows import FREE, HeldRow, append_attempts, fallen_due, to_text
 from .transaction import Transaction
 from .wake import Topic
 
@@ -60,13 +61,18 @@ class _Group:
         work = settlement.work
         held: list[tuple[Finish, HeldRow]] = []
         lost: list[str] = []
+        canceled: list[str] = []
         for finish, row in zip(settlement.finishes, rows, strict=True):
             if row is None or row.seq in self._ended:
                 lost.append(finish.lease.job_id)
+                if let_go(self._tx, finish.lease):
+                    canceled.append(finish.lease.job_id)
             else:
                 held.append((finish, row))
         if lost:
-            return Settled(status=SettleStatus.LEASE_LOST, lost=tuple(lost))
+            return Settled(
+                status=SettleStatus.LEASE_LOST, lost=tuple(lost), canceled=tuple(canceled)
+            )
         conflicts = self._items.conflicts(work.checks)
         if conflicts:
             return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
@@ -121,10 +127,7 @@ class _Group:
                 row.seq,
             )
         )
-        if row.uses is not None:
-            keys = keys_of(row)
-            for name in row.uses.split("\n"):
-                self._tx.limits.end(name, keys.get(name, ""))
+        self._tx.free(row)
         self._tx.add_event(row.seq, revision, state, finish.at)
         self._tx.count(row.operation, row.state, None, -1)
         self._tx.count(row.operation, state, finish.kind, 1)

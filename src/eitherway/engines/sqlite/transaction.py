@@ -13,7 +13,7 @@ from ...job import FailureKind, JobState
 from .buckets import Buckets
 from .limits import Limits
 from .queries import QUERIES
-from .rows import Row, fallen_due
+from .rows import HeldRow, Row, fallen_due, keys_of
 from .wake import Topic
 
 DEAD = "dead"
@@ -75,6 +75,13 @@ class Transaction:
             self.count(row.operation, row.state, None, -1)
             self.count(row.operation, fallen.state, None, 1)
         return fallen
+
+    def free(self, row: HeldRow) -> None:
+        """An attempt has ended: there is room for another one where it counted."""
+        if row.uses is not None:
+            keys = keys_of(row)
+            for name in row.uses.split("\n"):
+                self.limits.end(name, keys.get(name, ""))
 
     def let_out(self, lane: str | None, width: int | None) -> None:
         """Let the next jobs out of a lane, as many as it has room for."""

@@ -117,7 +117,8 @@ class Feed:
         jobs = [job_id for job_id in wanted if job_id in self._last]
         await self._hub.join(self, jobs)
         found = dict(zip(jobs, await self._engine.get(jobs), strict=True))
-        if unknown := [job_id for job_id, record in found.items() if record is None]:
+        unknown = [job_id for job_id, record in found.items() if record is None or record.hidden]
+        if unknown:
             self.end(UNKNOWN_JOB, f"unknown: {' '.join(unknown)}")
             return
         records = [record for record in found.values() if record is not None]

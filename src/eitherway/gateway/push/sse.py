@@ -49,11 +49,10 @@ class EventStreams:
     async def _serve(self, request: Request, jobs: Sequence[str]) -> None:
         self._admission.check_jobs(len(jobs))
         found = await self._runtime.engine.get(jobs)
-        if None in found:
-            missing = jobs[list(found).index(None)]
-            raise RefusedError(
-                Problem.of("unknown-job", f"no job is {missing}, or its retention is over")
-            )
+        for job_id, record in zip(jobs, found, strict=True):
+            if record is None or record.hidden:
+                detail = f"no job is {job_id}, or its retention is over"
+                raise RefusedError(Problem.of("unknown-job", detail))
         after = _cursor(request)
         if after is not None and await self._nothing_left(jobs, found, after):
             await respond(request.send, 204, b"")  # a browser comes back no more

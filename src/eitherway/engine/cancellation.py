@@ -1,0 +1,14 @@
+"""Ending a job from outside: what an engine is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancellation:
+    """A job to end as it is: it becomes `canceled` at once, whoever runs it."""
+
+    job_id: str
+    at: float
+    expires: float

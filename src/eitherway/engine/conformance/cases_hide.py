@@ -1,0 +1,60 @@
+"""Jobs that have ended, hidden from their owners."""
+
+from __future__ import annotations
+
+import pytest
+
+from ...job import JobState
+from ..contract import Engine
+from .cases_dead import NEVER
+from .cases_events import everything
+from .harness import EngineHarness
+from .samples import (
+    START,
+    a_death,
+    a_job,
+    a_redrive,
+    an_end,
+    die,
+    get_one,
+    numbered,
+    settle,
+    take_new,
+    take_one,
+)
+
+
+class HideCases(EngineHarness):
+    """What `hide` promises."""
+
+    @pytest.mark.parametrize("state", [JobState.SUCCEEDED, JobState.CANCELED, JobState.FAILED])
+    async def test_what_has_ended_is_hidden_once(self, engine: Engine, state: JobState) -> None:
+        """The record says so, and nothing else of it changes."""
+        held = await take_new(engine)
+        dead = state is JobState.FAILED
+        await settle(engine, a_death(held) if dead else an_end(held, state, START))
+        before = await get_one(engine)
+        cursor = (await engine.events(None, 0)).cursor
+        assert list(await engine.hide(numbered(1, 1, NEVER))) == [True, False, False]
+        after = await get_one(engine)
+        assert (before.hidden, after.hidden) == (False, True)
+        assert (after.state, after.revision, after.expires) == (
+            before.state,
+            before.revision,
+            before.expires,
+        )
+        assert not await everything(engine, cursor)
+
+    async def test_what_has_not_ended_is_not_hidden(self, engine: Engine) -> None:
+        """Waiting or running, it stays in sight."""
+        await take_new(engine, 1)
+        await engine.accept([a_job(2)])
+        assert list(await engine.hide(numbered(1, 2))) == [False, False]
+        assert not (await get_one(engine, 1)).hidden
+
+    async def test_a_hidden_dead_letter_can_be_redriven(self, engine: Engine) -> None:
+        """It stays an operator's to send again, and hidden."""
+        await die(engine)
+        await engine.hide(numbered(1))
+        assert list(await engine.redrive([a_redrive()])) == [True]
+        assert (await take_one(engine)).job.hidden
