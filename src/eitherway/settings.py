@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     retention_seconds: float = Field(
         86_400.0, gt=0, description="how long finished jobs are kept; dead letters stay"
     )
+    tombstone_seconds: float = Field(
+        604_800.0, ge=0, description="how long after its retention a job is said to be gone (410)"
+    )
     operations: str | None = Field(
         None, description="names of the operations a worker runs, with commas; all by default"
     )

@@ -260,3 +260,37 @@ async def test_one_item_of_a_batch_is_canceled_the_others_commit(test_app):
         assert [await notes.get(key, None) is not None for key in "abc"] == [True, False, True]
         (use,) = await shop.runtime.engine.limits(["ten"])
         assert use.running == 0
+
+
+async def test_past_its_retention_a_job_is_gone_then_unknown(test_app):
+    """410 from `expires` on, purged or not, for a week; then 404 (JOB-9)."""
+    app = App("quick")
+
+    @app.post("/quick", delivery="queued")
+    async def quick() -> str:
+        return "done"
+
+    async with test_app(app) as shop:
+        job = await shop.enqueue(quick)
+        await shop.drain()
+
+        async def status():
+            answers = [
+                await shop.request(method, f"/jobs/{job.id}{path}", headers=headers)
+                for method in ("GET", "DELETE")
+                for path in ("", "/result")[: 1 + (method == "GET")]
+                for headers in ({}, {"prefer": "wait=1"})
+            ]
+            (code,) = {answer.status for answer in answers}
+            return code
+
+        await shop.advance(86_399)
+        assert (await shop.request("GET", f"/jobs/{job.id}")).status == 200
+        await shop.advance(1)
+        assert await status() == 410
+        assert await shop._reaper.purge() == 1
+        assert await status() == 410
+        await shop.advance(7 * 86_400 - 1)
+        assert await status() == 410
+        await shop.advance(1)
+        assert await status() == 404

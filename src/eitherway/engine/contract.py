@@ -183,8 +183,16 @@ class Engine(ABC):
         """Store what was learnt of limits, and read none of it. False where one has moved."""
 
     @abstractmethod
-    async def purge(self, count: int) -> int:
-        """Delete up to `count` records past their `expires`, with their events. How many."""
+    async def purge(self, count: int, *, tombstone_seconds: float = 0.0) -> int:
+        """Delete up to `count` records past their `expires`, with their events. How many.
+
+        A tombstone stays of each until `tombstone_seconds` after its `expires`, and says so to
+        `gone`. Tombstones past their time are deleted, too.
+        """
+
+    @abstractmethod
+    async def gone(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Whether each was a job whose record is purged, as long as its tombstone stays."""
 
     @abstractmethod
     async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:

@@ -28,6 +28,7 @@ _CACHING: list[Header] = [(b"cache-control", b"private, no-cache"), VARY]
 
 
 _NO_STORE: Header = (b"cache-control", b"no-store")
+_RETENTION_OVER = "the job's retention is over"
 
 
 class JobResource:
@@ -90,9 +91,9 @@ class JobResource:
 
     async def _find(self, request: Request) -> JobRecord:
         try:
-            return _shown(await self._runtime.read_job(request.params["id"]))
+            return self._shown(await self._runtime.read_job(request.params["id"]))
         except UnknownJobError:
-            raise _unknown() from None
+            raise await self._missing(request) from None
 
     async def _read(
         self, request: Request, seen: set[bytes], wait_seconds: float | None
@@ -110,19 +111,31 @@ class JobResource:
     ) -> JobRecord:
         try:
             watching = self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
-            return _shown(await while_connected(request, watching))
+            return self._shown(await while_connected(request, watching))
         except UnknownJobError:
-            raise _unknown() from None
+            raise await self._missing(request) from None
+
+    def _shown(self, record: JobRecord) -> JobRecord:
+        """The record, unless it is for operators alone, or only not deleted yet."""
+        if record.hidden:
+            raise _gone("the job was deleted")
+        if record.expires is not None and record.expires <= self._runtime.clock.now():
+            raise _gone(_RETENTION_OVER)
+        return record
+
+    async def _missing(self, request: Request) -> RefusedError:
+        (gone,) = await self._runtime.engine.gone([request.params["id"]])
+        return _gone(_RETENTION_OVER) if gone else _unknown()
 
 
-def _shown(record: JobRecord) -> JobRecord:
-    if record.hidden:
-        raise RefusedError(Problem.of("job-gone", "the job was deleted"), [_NO_STORE])
-    return record
+def _gone(detail: str) -> RefusedError:
+    return RefusedError(Problem.of("job-gone", detail), [_NO_STORE])
 
 
 def _unknown() -> RefusedError:
-    return RefusedError(Problem.of("unknown-job", "no job has this id, or its retention is over"))
+    return RefusedError(
+        Problem.of("unknown-job", "no job has this id, or its retention is long over")
+    )
 
 
 def _etag(record: JobRecord) -> bytes:

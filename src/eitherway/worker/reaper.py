@@ -58,7 +58,9 @@ class Reaper:
         """Delete every record past its retention; how many."""
         total = 0
         while True:
-            count = await self._runtime.engine.purge(_BATCH)
+            count = await self._runtime.engine.purge(
+                _BATCH, tombstone_seconds=self._runtime.settings.tombstone_seconds
+            )
             total += count
             if count < _BATCH:
                 return total

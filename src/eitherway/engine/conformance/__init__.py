@@ -64,7 +64,7 @@ from .cases_crash import CrashCases  # noqa: E402
 from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
-from .cases_hide import HideCases  # noqa: E402
+from .cases_hide import HideCases, TombstoneCases  # noqa: E402
 from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases  # noqa: E402
@@ -118,6 +118,7 @@ __all__ = [
     "SharedPromoteCases",
     "StatisticsCases",
     "TogetherCases",
+    "TombstoneCases",
     "WaitingCases",
 ]
 
@@ -135,6 +136,7 @@ class EngineCases(
     CancelCases,
     CancelPlaceCases,
     HideCases,
+    TombstoneCases,
     TogetherCases,
     ItemCases,
     CheckCases,

@@ -1,4 +1,4 @@
-"""Jobs that have ended, hidden from their owners."""
+"""Jobs that have ended: hidden from their owners, and what is remembered when they are gone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from ...job import JobState
 from ..contract import Engine
+from ..virtual_clock import VirtualClock
 from .cases_dead import NEVER
 from .cases_events import everything
 from .harness import EngineHarness
@@ -58,3 +59,43 @@ class HideCases(EngineHarness):
         await engine.hide(numbered(1))
         assert list(await engine.redrive([a_redrive()])) == [True]
         assert (await take_one(engine)).job.hidden
+
+
+class TombstoneCases(EngineHarness):
+    """What `purge` and `gone` promise of tombstones."""
+
+    async def test_a_purged_job_is_gone_for_a_while(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """From its purge until so long after its `expires`; and its tombstone is deleted."""
+        end = an_end(await take_new(engine, 1), JobState.SUCCEEDED, START, expires=START + 10)
+        await settle(engine, end)
+        await clock.advance(11)
+        assert list(await engine.gone(numbered(1))) == [False]
+        assert await engine.purge(10, tombstone_seconds=100) == 1
+        assert list(await engine.gone(numbered(1, NEVER))) == [True, False]
+        await clock.advance(98)
+        assert list(await engine.gone(numbered(1))) == [True]
+        assert await engine.purge(10, tombstone_seconds=100) == 0
+        assert list(await engine.gone(numbered(1))) == [True]
+        await clock.advance(2)
+        assert list(await engine.gone(numbered(1))) == [False]
+        assert await engine.purge(10, tombstone_seconds=100) == 0
+        assert list(await engine.gone(numbered(1))) == [False]
+
+    async def test_a_late_purge_leaves_no_longer_a_tombstone(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """The time counts from the promise, not from the purge."""
+        end = an_end(await take_new(engine, 1), JobState.SUCCEEDED, START, expires=START + 10)
+        await settle(engine, end)
+        await clock.advance(111)
+        assert await engine.purge(10, tombstone_seconds=100) == 1
+        assert list(await engine.gone(numbered(1))) == [False]
+
+    async def test_what_is_there_is_not_gone(self, engine: Engine) -> None:
+        """Waiting, ended or hidden: there is a record."""
+        await settle(engine, an_end(await take_new(engine, 1), JobState.SUCCEEDED, START))
+        await engine.accept([a_job(2)])
+        await engine.hide(numbered(1))
+        assert list(await engine.gone(numbered(1, 2))) == [False, False]

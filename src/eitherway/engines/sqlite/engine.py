@@ -35,7 +35,7 @@ from ...engine.values import (
 from ...errors import EngineError, EngineUnavailableError
 from ...ids import Randomness
 from ...job import JobRecord
-from . import events, items, jobs, limits, listing, operate
+from . import events, items, jobs, limits, listing, operate, purge
 from .files import path_of
 from .handlers import HANDLERS, STEPS, capabilities_of
 from .holders import Holders
@@ -205,10 +205,17 @@ class SqliteEngine(Engine):
         learnt: list[bool] = await self._submit("learn", lessons)
         return learnt
 
-    async def purge(self, count: int) -> int:
+    async def purge(self, count: int, *, tombstone_seconds: float = 0.0) -> int:
         """Delete records past their retention, in the next group commit."""
-        purged: int = await self._submit("purge", count)
+        purged: int = await self._submit(
+            "purge", purge.Purge(count=count, tombstone_seconds=tombstone_seconds)
+        )
         return purged
+
+    async def gone(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Look tombstones up on the spot."""
+        reader, _ = self._opened()
+        return purge.gone(reader, ids, self._clock.now())
 
     async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:
         """Look records up on the spot."""

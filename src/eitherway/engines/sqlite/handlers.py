@@ -8,21 +8,9 @@ from pathlib import Path
 from ...engine.capabilities import Capabilities
 from . import cancel, jobs, limits, operate
 from .promote import promote
+from .purge import purge
 from .settle import settle
 from .transaction import Handler
-
-STEPS = (
-    "accept.begun",  # the transaction is open
-    "accept.written",  # not committed
-    "accept.committed",  # nobody told
-    "accept.woken",  # other processes woken, the caller not told
-    "settle.begun",
-    "settle.items",  # items and enqueued jobs written, the record not yet
-    "settle.written",
-    "settle.committed",
-    "settle.woken",
-)
-"""What can be told of a commit, in order."""
 
 HANDLERS: Mapping[str, Handler] = {
     "accept": jobs.accept,
@@ -31,7 +19,7 @@ HANDLERS: Mapping[str, Handler] = {
     "extend": jobs.extend,
     "settle": settle,
     "overdue": jobs.overdue,
-    "purge": jobs.purge,
+    "purge": purge,
     "cancel": cancel.cancel,
     "hide": cancel.hide,
     "redrive": operate.redrive,

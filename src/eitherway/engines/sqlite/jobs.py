@@ -1,4 +1,4 @@
-"""Accepting, leasing and purging jobs. (Settling: `settle.py`.)"""
+"""Accepting and leasing jobs. (Settling: `settle.py`.)"""
 
 from __future__ import annotations
 
@@ -95,26 +95,6 @@ class TakeOver:
 def overdue(tx: Transaction, calls: Sequence[TakeOver]) -> list[list[Overdue]]:
     """Take over jobs whose lease lapsed, then those whose deadline passed as they waited."""
     return [_overdue(tx, call) for call in calls]
-
-
-def purge(tx: Transaction, calls: Sequence[int]) -> list[int]:
-    """Delete records past their retention, with all that belongs to them."""
-    purged = []
-    for count in calls:
-        tx.one("limit_forget", now=tx.now, count=count)
-        tx.one("unshare_lapsed", now=tx.now)
-        found = tx.all("purgeable", now=tx.now, count=count)
-        for _, operation, state, kind in found:
-            tx.count(operation, state, kind, -1)
-        delete(tx, [seq for seq, *_ in found])
-        purged.append(len(found))
-    return purged
-
-
-def delete(tx: Transaction, seqs: Sequence[int]) -> None:
-    """Delete jobs with all that belongs to them."""
-    for query in ("purge_event", "purge_message", "purge_job"):
-        tx.each(query, [(seq,) for seq in seqs])
 
 
 def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...engine.values import OperationStatistics, Redrive
 from ...job import WAITING, JobState
-from .jobs import delete
+from .purge import delete
 from .reader import Reader
 from .transaction import DEAD, Transaction
 from .waiting import earliest, paused_operations

@@ -167,7 +167,7 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ?, holder = ? W
 
 -- :name purgeable
 -- Records past their retention.
-SELECT seq, operation, state, kind FROM job WHERE expires <= :now AND lease_until IS NULL
+SELECT seq, id, operation, state, kind, expires FROM job WHERE expires <= :now AND lease_until IS NULL
 ORDER BY expires LIMIT :count
 
 -- :name purge_event
@@ -181,6 +181,18 @@ DELETE FROM message WHERE seq = ?
 -- :name purge_job
 -- Delete a job.
 DELETE FROM job WHERE seq = ?
+
+-- :name tombstone_leave
+-- Remember that a job was kept for as long as promised.
+INSERT INTO tombstone (id, until) VALUES (?, ?) ON CONFLICT (id) DO NOTHING
+
+-- :name tombstone
+-- Whether that is remembered.
+SELECT 1 FROM tombstone WHERE id = :id AND until > :now
+
+-- :name tombstone_forget
+-- Remember it no more.
+DELETE FROM tombstone WHERE id IN (SELECT id FROM tombstone WHERE until <= :now LIMIT :count)
 
 -- :name limit_use
 -- What is in use of a limit, or of one of its keys, and what processes hold of it.
