@@ -440,7 +440,9 @@ def an_end(random: Random, held: Delivery | Overdue, state: JobState, at: float)
 
 def tallied(path: Path) -> dict[tuple[str, str], int]:
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute("SELECT operation, state, count FROM tally WHERE count != 0")
+        rows = connection.execute(
+            "SELECT operation, state, count FROM tally WHERE count != 0 AND state != 'ended'"
+        )
         return {(operation, state): count for operation, state, count in rows}
 
 

@@ -26,6 +26,7 @@ from .adaptive import Teacher
 from .backlog import Backlog
 from .batch import BatchRunner
 from .cancel import Canceler
+from .forecast import Forecast
 from .hub import Hub
 from .limits import Limiter
 from .metrics import Metrics
@@ -70,6 +71,7 @@ class Runtime:
         )
         self.canceler = Canceler(engine, clock, settings.retention_seconds)
         self.judge = Judge(randomness, settings.retention_seconds)
+        self.forecast = Forecast(engine, clock)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last
         self.hub = Hub(engine, clock)

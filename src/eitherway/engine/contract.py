@@ -32,6 +32,7 @@ from .values import (
     Demand,
     EventPage,
     Extension,
+    Flow,
     Item,
     ItemKey,
     JobFilter,
@@ -250,6 +251,13 @@ class Engine(ABC):
 
         Cheap enough to be asked before every accept, and a second old at most; where it can be
         exact, it counts every accept that returned before.
+        """
+
+    @abstractmethod
+    async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
+        """How the queue of each moves; an end counts once, also of a job that is purged by now.
+
+        Cheap, without looking at jobs, and a second old at most.
         """
 
     @abstractmethod

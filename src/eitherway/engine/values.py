@@ -276,6 +276,14 @@ class Redrive:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Flow:
+    """How an operation's queue moves."""
+
+    waiting: int  # scheduled, queued or retrying now
+    ended: int  # so far; only the difference between two looks means something
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OperationStatistics:
     """Where an operation's jobs are."""
 

@@ -9,14 +9,19 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ..attempt.forecast import Outlook
+from ..attempt.runtime import Runtime
 from ..engine.capabilities import Durability
 from ..engine.values import NewJob
 from ..job import Attempt, JobRecord, JobState
 
 _RESULT = b'"result":'
+_UNKNOWN = Outlook()
 
 
-def job_document(record: JobRecord, durability: Durability, jobs_url: str) -> bytes:
+def job_document(
+    record: JobRecord, durability: Durability, jobs_url: str, outlook: Outlook = _UNKNOWN
+) -> bytes:
     """The document, as JSON. The result is spliced in as the bytes that were stored."""
     url = f"{jobs_url}/{record.id}"
     document: dict[str, Any] = {
@@ -34,8 +39,8 @@ def job_document(record: JobRecord, durability: Durability, jobs_url: str) -> by
         "attempts_max": record.attempts_max,
         "attempts": [_attempt(attempt) for attempt in record.attempts],
         "durability": durability,
-        "ahead": None,
-        "eta_seconds": None,
+        "ahead": outlook.ahead,
+        "eta_seconds": outlook.eta_seconds,
         "progress": record.progress,
         "links": {
             "self": url,
@@ -49,6 +54,13 @@ def job_document(record: JobRecord, durability: Durability, jobs_url: str) -> by
     if record.answer is None:
         return to_json(document)
     return to_json(document)[:-1] + b"," + _RESULT + (record.answer.body or b"null") + b"}"
+
+
+async def outlook_of(runtime: Runtime, record: JobRecord, *, accepted: int = 0) -> Outlook:
+    """What can be said of a job that waits for its turn; of any other there is nothing to say."""
+    if record.state is not JobState.QUEUED:
+        return _UNKNOWN
+    return await runtime.forecast.of(record.operation, accepted=accepted)
 
 
 def record_of(job: NewJob) -> JobRecord:

@@ -8,7 +8,7 @@ from ..attempt.runtime import Runtime
 from ..errors import UnknownJobError
 from ..job import JobRecord, JobState
 from ..problem import Problem
-from .documents import job_document
+from .documents import job_document, outlook_of
 from .preference import VARY, Preferences, applied
 from .receipts import answer_of, while_connected
 from .routes import Request
@@ -86,7 +86,8 @@ class JobResource:
     async def _respond(self, request: Request, record: JobRecord, fields: list[Header]) -> None:
         url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
         durability = self._runtime.engine.capabilities.durability
-        body = job_document(record, durability, url)
+        outlook = await outlook_of(self._runtime, record)
+        body = job_document(record, durability, url, outlook)
         await respond(request.send, 200, body, headers=fields, head=request.head)
 
     async def _find(self, request: Request) -> JobRecord:

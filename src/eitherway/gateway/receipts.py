@@ -10,7 +10,7 @@ from ..attempt.runtime import Runtime
 from ..errors import EngineError, UnknownJobError
 from ..job import JobRecord, JobState
 from ..problem import Answer
-from .documents import job_document
+from .documents import job_document, outlook_of
 from .preference import Preferences, applied
 from .routes import Request
 from .wire import (
@@ -63,7 +63,9 @@ class Receipts:
             *applied(responded_async=asked, waited_seconds=waited),
         ]
         durability = self._runtime.engine.capabilities.durability
-        await respond(request.send, 202, job_document(record, durability, jobs_url), headers=fields)
+        outlook = await outlook_of(self._runtime, record, accepted=0 if waited else 1)
+        document = job_document(record, durability, jobs_url, outlook)
+        await respond(request.send, 202, document, headers=fields)
 
     async def _ended(self, request: Request, record: JobRecord, wait_seconds: float) -> JobRecord:
         """The record at its end, or as it is after the wait; as it was, where nobody can tell."""

@@ -79,7 +79,7 @@ from .cases_shared import SharedCases  # noqa: E402
 from .cases_shares import ShareCases  # noqa: E402
 from .cases_tables import CheckCases, EnqueueCases, ItemCases  # noqa: E402
 from .cases_together import TogetherCases  # noqa: E402
-from .cases_waiting import WaitingCases  # noqa: E402
+from .cases_waiting import FlowCases, WaitingCases  # noqa: E402
 from .harness import EngineHarness  # noqa: E402
 
 __all__ = [
@@ -96,6 +96,7 @@ __all__ = [
     "EventCases",
     "ExtendCases",
     "FenceCases",
+    "FlowCases",
     "HideCases",
     "ItemCases",
     "LaneCases",
@@ -154,5 +155,6 @@ class EngineCases(
     PauseCases,
     StatisticsCases,
     WaitingCases,
+    FlowCases,
 ):
     """All cases of one engine on one store."""

@@ -1,8 +1,9 @@
-"""How many jobs of an operation wait: what a bounded backlog is held against."""
+"""How many jobs of an operation wait, which bounds a backlog, and how many have ended."""
 
 from __future__ import annotations
 
 from ...job import JobState
+from ..cancellation import Cancellation
 from ..contract import Engine
 from ..values import Settlement, Work
 from ..virtual_clock import VirtualClock
@@ -87,3 +88,32 @@ class WaitingCases(EngineHarness):
         await engine.redrive([a_redrive(1)])
         await engine.discard(numbered(2))
         assert await waiting(engine) == 1
+
+
+class FlowCases(EngineHarness):
+    """What `flow` promises."""
+
+    async def test_waiting_is_as_waiting_says(self, engine: Engine) -> None:
+        """Of each operation, in the order asked for; nothing of one that nobody knows."""
+        await engine.accept([a_job(1), a_job(2, due=START + 9), a_job(3, operation="send_mail")])
+        asked = ["send_mail", "nobody", "place_order"]
+        flows = await engine.flow(asked)
+        assert [flow.waiting for flow in flows] == list(await engine.waiting(asked)) == [1, 0, 2]
+        assert [flow.ended for flow in flows] == [0, 0, 0]
+
+    async def test_every_end_counts_once(self, engine: Engine, clock: VirtualClock) -> None:
+        """However a job ends; not an attempt that is followed by another; purged ones too."""
+        await engine.accept([a_job(number) for number in range(1, 6)])
+        held = await take(engine, 4)
+        (before,) = await engine.flow(["place_order"])
+        await settle(engine, an_end(held[0], JobState.SUCCEEDED, START, expires=START + 1))
+        await settle(engine, a_death(held[1]))
+        await settle(engine, an_end(held[2], JobState.RETRYING, START, due=START + 60))
+        await engine.cancel(
+            [Cancellation(job_id=id_, at=START, expires=START + 1) for id_ in numbered(4, 5)]
+        )
+        await settle(engine, an_end(held[3], JobState.SUCCEEDED, START))
+        await clock.advance(2)
+        await engine.purge(10)
+        (after,) = await engine.flow(["place_order"])
+        assert (after.ended - before.ended, after.waiting) == (4, 1)

@@ -8,7 +8,7 @@ from ...engine.cancellation import Cancellation
 from ...engine.values import Lease
 from ...job import Attempt, JobState, Outcome
 from .rows import FREE, HeldRow, JobRow, append_attempts
-from .transaction import Transaction
+from .transaction import ENDED, Transaction
 
 _CANCELED = JobState.CANCELED.value
 
@@ -56,6 +56,7 @@ def _cancel(tx: Transaction, wanted: Cancellation) -> bool:
     tx.add_event(row.seq, row.revision + 1, _CANCELED, wanted.at)
     tx.count(row.operation, row.state, None, -1)
     tx.count(row.operation, _CANCELED, None, 1)
+    tx.count(row.operation, ENDED, None, 1)
     if leaves:
         tx.let_out(row.lane, row.width)
     return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +19,7 @@ from ...engine.values import (
     Demand,
     EventPage,
     Extension,
+    Flow,
     Item,
     ItemKey,
     JobFilter,
@@ -40,6 +40,7 @@ from .files import path_of
 from .handlers import HANDLERS, STEPS, capabilities_of
 from .holders import Holders
 from .reader import Reader
+from .sharing import share
 from .store import FileStore, MemoryStore
 from .waiting import look
 from .wake import Topic, Wake
@@ -184,16 +185,7 @@ class SqliteEngine(Engine):
 
     async def share(self, wishes: Sequence[ShareWish]) -> Sequence[Share]:
         """Hold slots and draw starts in the next group commit; if short, free the dead's first."""
-        own = self._own(self._sharers)
-        shares: list[Share] = await self._submit("share", (own, (), wishes))
-        short = any(share.slots < wish.slots for share, wish in zip(shares, wishes, strict=True))
-        if short and (dead := self._sharers.dead()):
-            again = [replace(wish, starts=0, unused=0) for wish in wishes]
-            more: list[Share] = await self._submit("share", (own, dead, again))
-            shares = [
-                replace(share, slots=one.slots) for share, one in zip(shares, more, strict=True)
-            ]
-        return shares
+        return await share(self._submit, self._own(self._sharers), self._sharers, wishes)
 
     async def limits(self, names: Sequence[str] | None = None) -> Sequence[LimitUse]:
         """Read the counters on the spot."""
@@ -265,6 +257,11 @@ class SqliteEngine(Engine):
         """Read the counters on the spot: what has been committed, by any process."""
         reader, _ = self._opened()
         return operate.waiting(reader, operations)
+
+    async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
+        """Read the counters on the spot."""
+        reader, _ = self._opened()
+        return operate.flow(reader, operations)
 
     async def workers(self) -> int | None:
         """Ask the kernel which holders of leases live."""

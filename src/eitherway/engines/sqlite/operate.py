@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from ...engine.values import OperationStatistics, Redrive
+from ...engine.values import Flow, OperationStatistics, Redrive
 from ...job import WAITING, JobState
 from .purge import delete
 from .reader import Reader
@@ -58,6 +58,12 @@ def statistics(reader: Reader, now: float) -> list[OperationStatistics]:
 def waiting(reader: Reader, operations: Sequence[str]) -> list[int]:
     """How many jobs of each operation wait."""
     return [reader.all("waiting", operation=operation)[0][0] for operation in operations]
+
+
+def flow(reader: Reader, operations: Sequence[str]) -> list[Flow]:
+    """How the queue of each operation moves."""
+    rows = [reader.all("flow", operation=operation)[0] for operation in operations]
+    return [Flow(waiting=waiting, ended=ended) for waiting, ended in rows]
 
 
 def _redrive(tx: Transaction, wanted: Redrive) -> bool:

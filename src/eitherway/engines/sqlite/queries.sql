@@ -367,6 +367,13 @@ FROM tally
 SELECT coalesce(sum(count), 0) FROM tally
 WHERE operation = :operation AND state IN ('scheduled', 'queued', 'retrying')
 
+-- :name flow
+-- How many jobs of an operation wait, and how many have ended so far.
+SELECT coalesce(sum(CASE WHEN state = 'ended' THEN 0 ELSE count END), 0),
+    coalesce(sum(CASE WHEN state = 'ended' THEN count ELSE 0 END), 0)
+FROM tally WHERE operation = :operation
+AND state IN ('scheduled', 'queued', 'retrying', 'ended')
+
 -- :name list_all
 -- Jobs before one, the newest first, with what filters look at.
 SELECT seq, operation, state, due, kind, cause FROM job

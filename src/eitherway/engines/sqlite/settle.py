@@ -12,7 +12,7 @@ from .cancel import let_go
 from .items import Items
 from .jobs import insert
 from .rows import FREE, HeldRow, append_attempts, fallen_due, to_text
-from .transaction import Transaction
+from .transaction import ENDED, Transaction
 from .wake import Topic
 
 _DONE = Settled(status=SettleStatus.DONE)
@@ -131,5 +131,7 @@ class _Group:
         self._tx.add_event(row.seq, revision, state, finish.at)
         self._tx.count(row.operation, row.state, None, -1)
         self._tx.count(row.operation, state, finish.kind, 1)
+        if finish.state.done:
+            self._tx.count(row.operation, ENDED, None, 1)
         if waits:
             self._tx.topics.add(Topic.WORK)

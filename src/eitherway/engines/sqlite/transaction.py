@@ -19,6 +19,9 @@ from .wake import Topic
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""
 
+ENDED = "ended"
+"""Counted like a state: every end there has been."""
+
 _FAILED = JobState.FAILED.value
 _REJECTED = FailureKind.REJECTED.value
 

@@ -1,0 +1,67 @@
+"""How long a queue is, and how long it will take: looked up once a second, however many ask."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..clock import Clock
+from ..engine.contract import Engine
+from ..errors import EngineError
+
+_LOOK_SECONDS = 1.0
+_WINDOW_SECONDS = 60.0
+_ENDED_MIN = 10
+"""Fewer ends than these, within the window, say nothing about the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is known of a job that waits; None is not known."""
+
+    ahead: int | None = None
+    eta_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class _Queue:
+    waiting: int = 0
+    accepted: int = 0  # by this process, since it was looked up
+    ends: deque[tuple[float, int]] = field(default_factory=deque)  # when, and how many by then
+
+    def per_second(self) -> float | None:
+        """How many jobs end a second of late."""
+        (first, before), (last, after) = self.ends[0], self.ends[-1]
+        if after - before < _ENDED_MIN or last <= first:
+            return None
+        return (after - before) / (last - first)
+
+
+class Forecast:
+    """What can be said of the queues of operations, as this process has seen them."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._queues: dict[str, _Queue] = {}
+
+    async def of(self, operation: str, *, accepted: int = 0) -> Outlook:
+        """For a job that waits; `accepted` is how many this process has just accepted."""
+        queue = self._queues.setdefault(operation, _Queue())
+        queue.accepted += accepted
+        now = self._clock.now()
+        if not queue.ends or now - queue.ends[-1][0] >= _LOOK_SECONDS:
+            try:
+                await self._look(operation, queue, now)
+            except EngineError:
+                return Outlook()  # nobody is refused for that
+        ahead = max(0, queue.waiting + queue.accepted - 1)
+        rate = queue.per_second()
+        return Outlook(ahead, None if rate is None else round((ahead + 1) / rate, 1))
+
+    async def _look(self, operation: str, queue: _Queue, now: float) -> None:
+        (flow,) = await self._engine.flow([operation])
+        queue.waiting, queue.accepted = flow.waiting, 0
+        queue.ends.append((now, flow.ended))
+        while queue.ends[0][0] < now - _WINDOW_SECONDS:
+            queue.ends.popleft()
