@@ -189,6 +189,7 @@ class Image:
         *sources, target = names
         for source in sources:
             there = self._folder / (source if target != "./" else Path(source).name)
+            there.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(["cp", "-r", str(CHECKOUT / source), str(there)], check=True)
 
     def _run(self, command: str) -> None:

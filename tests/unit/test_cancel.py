@@ -4,10 +4,10 @@ import asyncio
 import threading
 
 import pytest
+from eitherway.worker.leases import LeaseKeeper
 
 from eitherway import App, Context, JobFailedError, Limit, Retry
 from eitherway.job import JobState, Outcome
-from eitherway.worker.leases import LeaseKeeper
 
 
 def slow(**policies):

@@ -15,6 +15,7 @@ from .measures import Measures
 from .observe import Answering, Observer
 from .operations import OperationDoor
 from .parts import Parts, parts_of
+from .problem_pages import show_problem
 from .push.doors import Push
 from .routes import AsgiApp, Request, Routes
 from .wire import ClientGoneError, Receive, RefusedError, Scope, Send, respond, respond_problem
@@ -49,6 +50,7 @@ class Gateway:
         for operation in runtime.operations:
             door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted)
             parts.operation(operation, door)
+        parts.problems(show_problem)
 
     def mount(self, prefix: str, app: AsgiApp) -> None:
         """Give `app` the requests under `prefix` that nothing else here answers."""

@@ -69,6 +69,10 @@ class Parts:
         if "operations" in self._served:
             self._routes.add(operation.method, operation.path, door)
 
+    def problems(self, page: Endpoint) -> None:
+        """What `type` says of a problem. Not under the prefix, and after the user's own paths."""
+        self._routes.add("GET", "/problems/{name}", page)
+
     def _add_own(self, endpoints: Mapping[str, Endpoint], part: str | None = None) -> None:
         for path, endpoint in endpoints.items():
             self._own.append(self._prefix + path)
