@@ -179,6 +179,22 @@ async def test_an_operation_is_paused_and_resumed_across_processes(tmp_path):
         assert (await until_done(shop.client, job_id))["status"] == "succeeded"
 
 
+async def test_jobs_are_canceled_from_a_shell(tmp_path):
+    """Those that have not ended; the others are named, exit code 1."""
+    async with Shop(tmp_path) as shop:
+        assert shop.run("pause", "place_order", app=True).returncode == 0
+        first, second, third = [await shop.order() for _ in range(3)]
+        done = shop.run("jobs", "cancel", first, second)
+        assert (done.returncode, done.stdout) == (0, b"2 canceled\n")
+        again = shop.run("jobs", "cancel", "--json", second, third, "nothing")
+        assert json.loads(again.stdout) == {"canceled": [third], "left": [second, "nothing"]}
+        assert (again.returncode, again.stderr.count(b"\n")) == (1, 1)
+        assert b"nothing" in again.stderr
+        for job_id in (first, second, third):
+            document = (await shop.client.get(f"/jobs/{job_id}")).json()
+            assert (document["status"], document["done"]) == ("canceled", True)
+
+
 async def test_the_operators_door_is_local_or_has_a_token(tmp_path):
     """Against real sockets."""
     async with Shop(tmp_path / "a") as shop:

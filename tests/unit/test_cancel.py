@@ -4,9 +4,10 @@ import asyncio
 import threading
 
 import pytest
-from eitherway.worker.leases import LeaseKeeper
 
 from eitherway import App, Context, JobFailedError, Limit, Retry
+from eitherway.attempt.leases import LeaseKeeper
+from eitherway.engine.conformance.samples import a_redrive
 from eitherway.job import JobState, Outcome
 
 
@@ -209,6 +210,10 @@ async def test_a_dead_letter_that_its_owner_deleted_stays_for_operators(test_app
         assert (await delete(shop, job)).status == 204
         record = await job.record()
         assert (record.state, record.hidden, record.expires) == (JobState.FAILED, True, None)
+        app.bound_to("127.0.0.1")
+        inside = await shop.request("GET", f"/admin/jobs/{job.id}", headers={"host": "127.0.0.1"})
+        assert (inside.status, inside.json()["hidden"]) == (200, True)
+        assert list(await shop.runtime.engine.redrive([a_redrive(job_id=job.id)])) == [True]
 
 
 async def test_a_canceled_job_is_hidden_a_minute_later(test_app):

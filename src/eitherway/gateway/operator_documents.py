@@ -28,6 +28,7 @@ def inside_document(inside: Inside, durability: Durability, jobs_url: str) -> di
     document["version"] = record.version
     document["starts"] = record.starts
     document["suspect"] = record.suspect
+    document["hidden"] = record.hidden
     document["kind"] = record.kind
     document["cause"] = record.cause
     document["payload"] = _json_or_text(message.payload)

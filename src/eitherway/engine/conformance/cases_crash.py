@@ -12,11 +12,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from ...job import JobRecord, JobState
+from ..cancellation import Cancellation
 from ..contract import Engine
 from ..virtual_clock import VirtualClock
 from .cases_events import everything
 from .cases_promote import a_promotion
 from .crash_scenarios import (
+    FIVE,
     JOBS,
     KILL_AT,
     SCENARIOS,
@@ -26,7 +28,7 @@ from .crash_scenarios import (
     waiting_jobs,
 )
 from .harness import EngineHarness
-from .samples import LEASE_SECONDS, an_end, ids, numbered, read_one, settle, take
+from .samples import LEASE_SECONDS, START, an_end, ids, numbered, read_one, settle, take
 
 CHILD = f"{__package__}.crash_child"
 """Not imported here, so that it runs as a program of its own."""
@@ -211,6 +213,25 @@ class CrashCases(EngineHarness):
         await assert_each_ended_once(engine, cursor, set(ALL))
         records = await existing(engine, ALL)
         assert {id_ for id_, record in records.items() if record.starts == 2} == set(held)
+
+    async def test_a_killed_holder_of_canceled_jobs_leaves_their_places(
+        self, engine: Engine, url: str, clock: VirtualClock
+    ) -> None:
+        """Canceled while its process lives, a job counts until its lease is over; then not."""
+        await engine.accept(waiting_jobs())
+        async with child(url, NO_STEP, "hold") as process:
+            held = await acknowledged(process, 5)
+            wanted = [Cancellation(job_id=id_, at=START, expires=START + 1) for id_ in held]
+            assert list(await engine.cancel(wanted)) == [True] * 5
+            assert not await take(engine, limits=[FIVE])
+            process.kill()
+
+        await clock.advance(LEASE_SECONDS + 1)
+        assert not await engine.overdue(50, LEASE_SECONDS)
+        again = await take(engine, limits=[FIVE])
+        assert len(again) == 5
+        assert not set(ids(again)) & set(held)
+        assert await engine.purge(50) == 5
 
     async def assert_recovers(
         self, engine: Engine, clock: VirtualClock, cursor: str, known: list[str], scenario: str

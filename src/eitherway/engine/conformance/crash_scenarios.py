@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 from ...job import JobState
 from ..contract import Engine
+from ..limits import LimitRule
 from ..promotion import Promotion
 from ..values import (
     Delivery,
@@ -29,6 +30,10 @@ JOBS = 24
 
 MAILS = 1000
 """The job numbered n enqueues the one numbered `MAILS` + n."""
+
+
+FIVE = LimitRule(name="five", in_flight=5)
+"""What the jobs that are held count against."""
 
 
 def waiting_jobs() -> list[NewJob]:
@@ -133,8 +138,8 @@ async def settle_together(engine: Engine) -> AsyncIterator[str]:
 
 
 async def hold(engine: Engine) -> AsyncIterator[str]:
-    """Receive jobs and hold them for ever."""
-    for id_ in ids(await take(engine, 5)):
+    """Receive jobs and hold them for ever, as many as a limit allows."""
+    for id_ in ids(await take(engine, 10, limits=[FIVE])):
         yield id_
     await asyncio.Event().wait()
 
