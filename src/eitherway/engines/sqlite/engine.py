@@ -32,7 +32,7 @@ from ...engine.values import (
     Settled,
     Settlement,
 )
-from ...errors import EngineError, EngineUnavailableError
+from ...errors import EngineError
 from ...ids import Randomness
 from ...job import JobRecord
 from . import events, items, jobs, limits, listing, operate, purge
@@ -125,8 +125,7 @@ class SqliteEngine(Engine):
 
     async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
         """Store jobs in the next group commit."""
-        new: list[bool] = await self._submit("accept", jobs)
-        return new
+        return await self._booleans("accept", jobs)
 
     async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
         """Ask the index; then wait for a wake-up, or until a job falls due."""
@@ -144,20 +143,19 @@ class SqliteEngine(Engine):
 
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
         """Lease due jobs in the next group commit."""
-        call = (self._own(self._holders), demands)
+        call = (self._holders.own(), demands)
         deliveries: list[Delivery] = await self._submit("receive", call)
         return deliveries
 
     async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
         """Store jobs with their leases, in the next group commit."""
-        call = (self._own(self._promoters), promotions)
+        call = (self._promoters.own(), promotions)
         deliveries: list[Delivery | None] = await self._submit("promote", call)
         return deliveries
 
     async def extend(self, extensions: Sequence[Extension]) -> Sequence[bool]:
         """Hold leases longer, in the next group commit."""
-        held: list[bool] = await self._submit("extend", extensions)
-        return held
+        return await self._booleans("extend", extensions)
 
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         """Commit attempts in the next group commit; an illegal transition fails the whole call."""
@@ -166,7 +164,7 @@ class SqliteEngine(Engine):
 
     async def overdue(self, count: int, lease_seconds: float) -> Sequence[Overdue]:
         """Take over what lapsed or expired, in the next group commit."""
-        holder = self._own(self._holders)
+        holder = self._holders.own()
         dead = [*self._holders.dead(), *self._promoters.dead(), *self._sharers.dead()]
         call = jobs.TakeOver(holder=holder, dead=dead, count=count, lease_seconds=lease_seconds)
         taken: list[Overdue] = await self._submit("overdue", call)
@@ -175,17 +173,15 @@ class SqliteEngine(Engine):
 
     async def cancel(self, cancellations: Sequence[Cancellation]) -> Sequence[bool]:
         """End jobs from outside, in the next group commit."""
-        canceled: list[bool] = await self._submit("cancel", cancellations)
-        return canceled
+        return await self._booleans("cancel", cancellations)
 
     async def hide(self, ids: Sequence[str]) -> Sequence[bool]:
         """Hide jobs from their owners, in the next group commit."""
-        hidden: list[bool] = await self._submit("hide", ids)
-        return hidden
+        return await self._booleans("hide", ids)
 
     async def share(self, wishes: Sequence[ShareWish]) -> Sequence[Share]:
         """Hold slots and draw starts in the next group commit; if short, free the dead's first."""
-        return await share(self._submit, self._own(self._sharers), self._sharers, wishes)
+        return await share(self._submit, self._sharers.own(), self._sharers, wishes)
 
     async def limits(self, names: Sequence[str] | None = None) -> Sequence[LimitUse]:
         """Read the counters on the spot."""
@@ -194,8 +190,7 @@ class SqliteEngine(Engine):
 
     async def learn(self, lessons: Sequence[Lesson]) -> Sequence[bool]:
         """Store what was learnt, in the next group commit."""
-        learnt: list[bool] = await self._submit("learn", lessons)
-        return learnt
+        return await self._booleans("learn", lessons)
 
     async def purge(self, count: int, *, tombstone_seconds: float = 0.0) -> int:
         """Delete records past their retention, in the next group commit."""
@@ -236,13 +231,11 @@ class SqliteEngine(Engine):
 
     async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
         """Queue dead letters again, in the next group commit."""
-        redriven: Sequence[bool] = await self._submit("redrive", redrives)
-        return redriven
+        return await self._booleans("redrive", redrives)
 
     async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
         """Delete dead letters, in the next group commit."""
-        discarded: Sequence[bool] = await self._submit("discard", ids)
-        return discarded
+        return await self._booleans("discard", ids)
 
     async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
         """Write down what is paused, in the next group commit."""
@@ -285,11 +278,9 @@ class SqliteEngine(Engine):
             if self._reader is not reader:  # closed meanwhile
                 return page
 
-    def _own(self, holders: Holders) -> str:
-        try:
-            return holders.own()
-        except OSError as error:
-            raise EngineUnavailableError(f"cannot make {self._directory}: {error}") from error
+    async def _booleans(self, name: str, arguments: Any) -> Sequence[bool]:
+        answers: list[bool] = await self._submit(name, arguments)
+        return answers
 
     def _submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
         if self._writer is None:

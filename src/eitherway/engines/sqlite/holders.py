@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ...errors import EngineUnavailableError
+
 
 class Holders:
     """This engine's sign of life, and a look at others' of the same kind. For one thread."""
@@ -26,7 +28,10 @@ class Holders:
         if self._directory is None:
             return ""
         if self._own is None:
-            self._own = _make(self._directory, self._kind)
+            try:
+                self._own = _make(self._directory, self._kind)
+            except OSError as error:
+                raise EngineUnavailableError(f"cannot make {self._directory}: {error}") from error
         return self._own[0]
 
     def dead(self) -> list[str]:
