@@ -292,3 +292,18 @@ async def test_a_request_that_is_cancelled_takes_its_call_with_it(shop):
     await shop.runtime.limiter.return_idle()
     assert await use(shop) == 0
     assert await shop.drain() == 0
+
+
+async def test_a_promoted_call_is_canceled_as_any_job(shop):
+    """Its handler is stopped, nothing is written, and its place is free when it has returned."""
+    job = (await promoted(shop))["id"]
+    (held,) = shop.app._gateway.promoted._leases.held()
+    canceled = await shop.request("DELETE", f"/jobs/{job}")
+    assert (canceled.status, canceled.json()["status"]) == (200, "canceled")
+    await asyncio.wait({held.task})
+    assert shop.shop.contexts[0].canceled
+    assert await shop.shop.orders.get("A-1", None) is None
+    await shop.runtime.limiter.return_idle()
+    (use,) = await shop.runtime.engine.limits(["db"])
+    assert (use.running, use.held) == (0, 0)
+    assert not await shop.runtime.engine.overdue(10, 15)
