@@ -49,6 +49,19 @@ def test_one_congestion_is_cut_once():
     assert pace.after(seen(pace, refused=5), 10.75).per_second < pace.per_second
 
 
+def test_after_a_series_of_cuts_it_comes_back_fast():
+    """They were one congestion: the way to half of where it began is short."""
+    pace, now = Pace(per_second=100, peak=90), 10.0
+    for _ in range(6):
+        pace = pace.after(seen(pace, refused=10), now)
+        now += 0.6
+    assert pace.per_second < 2
+    for _ in range(12 * 4):
+        pace = pace.after(seen(pace), now)
+        now += LOOK_SECONDS
+    assert pace.per_second > 30
+
+
 def test_slowness_alone_cuts_a_fifth():
     """Before anything is refused."""
     pace = Pace(per_second=100)

@@ -20,6 +20,10 @@ _SLOWER_PART = 0.8
 _CUT_SECONDS = 0.5
 """After a cut, what was started before it still fails: that says nothing new."""
 
+_EPISODE_SECONDS = 5.0
+"""Cuts so close to one another are of one congestion: the way back is to where it began."""
+
+_STEP_MIN = 0.5
 _STEP_PART = 0.03
 _RECOVERY = 1.5
 
@@ -40,7 +44,7 @@ class Pace:
     """How many attempts may start in a second, and what that was learnt from. Times in seconds."""
 
     per_second: float = FIRST_PER_SECOND
-    peak: float | None = None  # where congestion was met last; None: never yet
+    peak: float | None = None  # what went through when congestion was met; None: never yet
     cut_at: float = 0.0
 
     @classmethod
@@ -64,19 +68,20 @@ class Pace:
     def _cut(self, seen: Observed, now: float) -> Self:
         served = min(self.per_second, seen.per_second)
         if seen.refused:
-            lower = _CUT_PART * served * (1 - seen.refused / seen.ended)
+            through = served * (1 - seen.refused / seen.ended)
+            lower = _CUT_PART * through
         else:
-            lower = _SLOWER_PART * served
-        return replace(
-            self, per_second=max(_FLOOR_PER_SECOND, lower), peak=self.per_second, cut_at=now
-        )
+            through, lower = served, _SLOWER_PART * served
+        same = self.peak is not None and now - self.cut_at < _EPISODE_SECONDS
+        peak = max(through, self.peak or 0.0) if same else through
+        return replace(self, per_second=max(_FLOOR_PER_SECOND, lower), peak=peak, cut_at=now)
 
     def _grown(self, seconds: float) -> float:
         if self.peak is None:
             return self.per_second * math.pow(2.0, seconds)
         if self.per_second < self.peak / 2:
             return self.per_second * math.pow(_RECOVERY, seconds)
-        return self.per_second + max(1.0, _STEP_PART * self.peak) * seconds
+        return self.per_second + max(_STEP_MIN, _STEP_PART * self.peak) * seconds
 
 
 def learned_pace(learned: bytes | None) -> float | None:
