@@ -48,7 +48,7 @@ async def test_of_300_cancels_at_random_moments_none_is_committed_as_well(tmp_pa
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             posted = await asyncio.gather(
                 *(
-                    client.post("/work", json={"seconds": rng.uniform(0, 0.04)})
+                    client.post("/work", json={"seconds": rng.uniform(0, 0.12)})
                     for _ in range(CANCELS)
                 )
             )
