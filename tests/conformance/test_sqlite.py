@@ -12,6 +12,7 @@ from eitherway.engine.conformance import (
     PromoteCases,
     SharedCases,
     SharedChargeCases,
+    SharedKeyCases,
     SharedPromoteCases,
 )
 from eitherway.engines.sqlite.engine import SqliteEngine
@@ -46,7 +47,7 @@ class TestFile(EngineCases, PromoteCases, InFile):
     """One engine, one file."""
 
 
-class TestFileShared(SharedCases, SharedChargeCases, SharedPromoteCases, InFile):
+class TestFileShared(SharedCases, SharedChargeCases, SharedKeyCases, SharedPromoteCases, InFile):
     """Several engines, one file."""
 
 

@@ -24,6 +24,7 @@ from ..ids import Randomness
 from ..job import JobRecord
 from .cancellation import Cancellation
 from .capabilities import Capabilities
+from .idempotency import KeyHold, KeyRecord, KeyWish
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
 from .promotion import Promotion
@@ -84,7 +85,25 @@ class Engine(ABC):
         """Store jobs and their messages, durably at `capabilities.durability` on return.
 
         True where the job is new, False where this id was accepted before (nothing changes then).
+
+        The key of a job is stored with it and stands for it from then on. False, too, where the key
+        is in use, which `keys` tells more of; but a free key is taken, by a request with the same
+        fingerprint under the same job id alone.
         """
+
+    @abstractmethod
+    async def claim(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
+        """Hold idempotency keys for calls, before these run; of those in use, what they stand for.
+
+        To be had are keys that are new, expired or free. For a request with the fingerprint of the
+        one before, the hold keeps that one's job id. It lapses after its `lease_seconds`, or when
+        the engine knows its process to be dead. A wish with a token extends that hold, and takes
+        nothing where it is lost.
+        """
+
+    @abstractmethod
+    async def keys(self, keys: Sequence[str]) -> Sequence[KeyRecord | None]:
+        """What these keys stand for now, None for those never used, or expired."""
 
     @abstractmethod
     async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
@@ -132,7 +151,8 @@ class Engine(ABC):
         the caller: `TransitionError`, and nothing of the call takes effect.
 
         A settlement with `others` ends them in the same write as its work: a lost lease of any of
-        them, which `Settled.lost` names, leaves all of them as they were.
+        them, which `Settled.lost` names, leaves all of them as they were. So does a `key` that
+        somebody else holds by now. A key that ends so stands for its answer, or is free.
 
         A settlement's charges are taken with its commit, all or none, out of buckets that every
         engine on the store shares; one that does not commit takes nothing. Only a crash may lose
@@ -188,7 +208,8 @@ class Engine(ABC):
         """Delete up to `count` records past their `expires`, with their events. How many.
 
         A tombstone stays of each until `tombstone_seconds` after its `expires`, and says so to
-        `gone`. Tombstones past their time are deleted, too.
+        `gone`. Tombstones past their time are deleted, too; and up to `count` idempotency keys
+        past theirs, which are counted.
         """
 
     @abstractmethod

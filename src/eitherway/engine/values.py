@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..job import Attempt, FailureKind, JobRecord, JobState
 from ..problem import Answer
+from .idempotency import KeyEnd, KeyUse
 from .limits import LimitRule
 
 
@@ -49,6 +50,7 @@ class NewJob:
     attempts_max: int
     keys: Mapping[str, str] = field(default_factory=dict)  # of the keyed limits, by their name
     lane: Lane | None = None
+    key: KeyUse | None = None  # stands for the job, from its accept on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,11 +191,13 @@ class Settlement:
     """One attempt's end: its work and, where it was a job's, the record. One fenced write.
 
     `others` are jobs that end in the same write: all of it, or, if any lease is lost, nothing.
+    `key` is what the call held of its idempotency key, and ends in that write, too.
     """
 
     work: Work = field(default_factory=Work)
     finish: Finish | None = None  # None for a direct call
     others: Sequence[Finish] = ()
+    key: KeyEnd | None = None
 
     @property
     def finishes(self) -> Sequence[Finish]:

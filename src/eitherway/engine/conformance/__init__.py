@@ -10,7 +10,9 @@ An engine author writes one small test file (pytest with `asyncio_mode = "auto"`
             return f"mine:///{tmp_path}/store"  # empty for each test
 
     class TestMyEngine(EngineCases, Here): ...
-    class TestMyEngineShared(SharedCases, SharedChargeCases, Here): ...  # where it is `shared`
+    class TestMyEngineShared(  # where it is `shared`
+        SharedCases, SharedChargeCases, SharedKeyCases, Here
+    ): ...
     class TestMyEnginePromotes(PromoteCases, Here): ...  # where it `promotes_running`
     class TestMyEnginePromotesShared(SharedPromoteCases, Here): ...  # where it does both
     class TestMyEngineCrashes(CrashCases, Here): ...   # where `capabilities.shared`
@@ -29,11 +31,13 @@ pytest.register_assert_rewrite(
             "cases_accept",
             "cases_cancel",
             "cases_charges",
+            "cases_claim",
             "cases_crash",
             "cases_dead",
             "cases_events",
             "cases_fence",
             "cases_hide",
+            "cases_keys",
             "cases_lanes",
             "cases_lease",
             "cases_limits",
@@ -51,6 +55,7 @@ pytest.register_assert_rewrite(
             "cases_waiting",
             "crash_scenarios",
             "harness",
+            "key_samples",
             "samples",
         )
     )
@@ -60,11 +65,13 @@ pytest.register_assert_rewrite(
 from .cases_accept import AcceptCases, OpenCases  # noqa: E402
 from .cases_cancel import CancelCases, CancelPlaceCases  # noqa: E402
 from .cases_charges import ChargeCases, SharedChargeCases  # noqa: E402
+from .cases_claim import ClaimCases  # noqa: E402
 from .cases_crash import CrashCases  # noqa: E402
 from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
 from .cases_hide import HideCases, TombstoneCases  # noqa: E402
+from .cases_keys import KeyedAcceptCases, SharedKeyCases  # noqa: E402
 from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases  # noqa: E402
@@ -88,6 +95,7 @@ __all__ = [
     "CancelPlaceCases",
     "ChargeCases",
     "CheckCases",
+    "ClaimCases",
     "CrashCases",
     "DiscardCases",
     "EngineCases",
@@ -99,6 +107,7 @@ __all__ = [
     "FlowCases",
     "HideCases",
     "ItemCases",
+    "KeyedAcceptCases",
     "LaneCases",
     "LimitCases",
     "ListCases",
@@ -116,6 +125,7 @@ __all__ = [
     "ShareCases",
     "SharedCases",
     "SharedChargeCases",
+    "SharedKeyCases",
     "SharedPromoteCases",
     "StatisticsCases",
     "TogetherCases",
@@ -127,6 +137,8 @@ __all__ = [
 class EngineCases(
     OpenCases,
     AcceptCases,
+    KeyedAcceptCases,
+    ClaimCases,
     ReadyCases,
     ReceiveCases,
     ExtendCases,

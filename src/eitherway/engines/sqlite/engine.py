@@ -11,6 +11,7 @@ from ...clock import Clock, SystemClock
 from ...engine.cancellation import Cancellation
 from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
+from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.promotion import Promotion
@@ -35,7 +36,7 @@ from ...engine.values import (
 from ...errors import EngineError
 from ...ids import Randomness
 from ...job import JobRecord
-from . import events, items, jobs, limits, listing, operate, purge
+from . import events, idempotency, items, jobs, limits, listing, operate, purge
 from .files import path_of
 from .handlers import HANDLERS, STEPS, capabilities_of
 from .holders import Holders
@@ -127,6 +128,16 @@ class SqliteEngine(Engine):
         """Store jobs in the next group commit."""
         return await self._booleans("accept", jobs)
 
+    async def claim(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
+        """Hold keys in the next group commit; if some are held, free the dead's first."""
+        return await idempotency.claim_or_take_over(
+            lambda call: self._submit("claim", call), self._sharers, wishes
+        )
+
+    async def keys(self, keys: Sequence[str]) -> Sequence[KeyRecord | None]:
+        """Look keys up on the spot."""
+        return idempotency.read(self._reading(), keys, self._clock.now())
+
     async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
         """Ask the index; then wait for a wake-up, or until a job falls due."""
         reader, wake = self._opened()
@@ -185,8 +196,7 @@ class SqliteEngine(Engine):
 
     async def limits(self, names: Sequence[str] | None = None) -> Sequence[LimitUse]:
         """Read the counters on the spot."""
-        reader, _ = self._opened()
-        return limits.uses(reader, names, self._clock.now())
+        return limits.uses(self._reading(), names, self._clock.now())
 
     async def learn(self, lessons: Sequence[Lesson]) -> Sequence[bool]:
         """Store what was learnt, in the next group commit."""
@@ -201,33 +211,27 @@ class SqliteEngine(Engine):
 
     async def gone(self, ids: Sequence[str]) -> Sequence[bool]:
         """Look tombstones up on the spot."""
-        reader, _ = self._opened()
-        return purge.gone(reader, ids, self._clock.now())
+        return purge.gone(self._reading(), ids, self._clock.now())
 
     async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:
         """Look records up on the spot."""
-        reader, _ = self._opened()
-        return jobs.get(reader, ids, self._clock.now())
+        return jobs.get(self._reading(), ids, self._clock.now())
 
     async def read(self, keys: Sequence[ItemKey]) -> Sequence[Item]:
         """Look items up on the spot."""
-        reader, _ = self._opened()
-        return items.read(reader, keys)
+        return items.read(self._reading(), keys)
 
     async def query(self, wanted: ItemQuery) -> ItemPage:
         """Walk the items' index on the spot."""
-        reader, _ = self._opened()
-        return items.query(reader, wanted)
+        return items.query(self._reading(), wanted)
 
     async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:
         """Look messages up on the spot."""
-        reader, _ = self._opened()
-        return jobs.messages(reader, ids)
+        return jobs.messages(self._reading(), ids)
 
     async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
         """Walk an index on the spot, or so many jobs where there is none."""
-        reader, _ = self._opened()
-        return listing.page(reader, wanted, after, count, self._clock.now())
+        return listing.page(self._reading(), wanted, after, count, self._clock.now())
 
     async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
         """Queue dead letters again, in the next group commit."""
@@ -243,18 +247,15 @@ class SqliteEngine(Engine):
 
     async def statistics(self) -> Sequence[OperationStatistics]:
         """Read the counters on the spot."""
-        reader, _ = self._opened()
-        return operate.statistics(reader, self._clock.now())
+        return operate.statistics(self._reading(), self._clock.now())
 
     async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
         """Read the counters on the spot: what has been committed, by any process."""
-        reader, _ = self._opened()
-        return operate.waiting(reader, operations)
+        return operate.waiting(self._reading(), operations)
 
     async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
         """Read the counters on the spot."""
-        reader, _ = self._opened()
-        return operate.flow(reader, operations)
+        return operate.flow(self._reading(), operations)
 
     async def workers(self) -> int | None:
         """Ask the kernel which holders of leases live."""
@@ -286,6 +287,9 @@ class SqliteEngine(Engine):
         if self._writer is None:
             raise EngineError("the engine is not open")
         return self._writer.submit(name, arguments)
+
+    def _reading(self) -> Reader:
+        return self._opened()[0]
 
     def _opened(self) -> tuple[Reader, Wake]:
         if self._reader is None or self._wake is None:

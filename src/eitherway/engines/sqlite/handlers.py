@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...engine.capabilities import Capabilities
-from . import cancel, jobs, limits, operate
+from . import cancel, idempotency, jobs, limits, operate
+from .accept import accept
 from .promote import promote
 from .purge import purge
 from .settle import settle
 from .transaction import Handler
 
 HANDLERS: Mapping[str, Handler] = {
-    "accept": jobs.accept,
+    "accept": accept,
+    "claim": idempotency.claim,
     "receive": jobs.receive,
     "promote": promote,
     "extend": jobs.extend,

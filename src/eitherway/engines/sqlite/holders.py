@@ -24,7 +24,10 @@ class Holders:
         self._own: tuple[str, int] | None = None
 
     def own(self) -> str:
-        """The name to take leases under; the sign of life is there from now on."""
+        """The name to take leases under; the sign of life is there from now on.
+
+        `EngineUnavailableError` where it cannot be made.
+        """
         if self._directory is None:
             return ""
         if self._own is None:

@@ -1,4 +1,4 @@
-"""Accepting and leasing jobs. (Settling: `settle.py`.)"""
+"""Leasing jobs. (Accepting: `accept.py`; settling: `settle.py`.)"""
 
 from __future__ import annotations
 
@@ -13,54 +13,22 @@ from ...engine.values import (
     Extension,
     Lease,
     Message,
-    NewJob,
     Overdue,
 )
 from ...job import JobRecord, JobState
+from . import idempotency
 from .cancel import let_go_lapsed
 from .reader import Reader
-from .rows import FREE, LET_OUT, WAITS, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
+from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
 from .transaction import Transaction
-from .wake import Topic
 
-_SCHEDULED, _QUEUED, _RUNNING = (
-    state.value for state in (JobState.SCHEDULED, JobState.QUEUED, JobState.RUNNING)
-)
+_RUNNING = JobState.RUNNING.value
 _PLACES: Mapping[str | None, int] = {"started": FREE, "attempted": LET_OUT}
 """Of a job that starts: it leaves its lane, or holds its place there even if it had none."""
 
 _PASSED_MAX = 1000  # jobs that one receive sets aside
 _PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
 _PUT_OFF_SECONDS_MAX = 1.0
-
-
-def accept(tx: Transaction, calls: Sequence[Sequence[NewJob]]) -> list[list[bool]]:
-    """Store the jobs of every call; True where one is new."""
-    new = iter(insert(tx, [job for call in calls for job in call]))
-    return [[next(new) for _ in call] for call in calls]
-
-
-def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
-    """Store jobs with their messages; True where one is new, also within `jobs`."""
-    (first,) = tx.one("accept_next")
-    changed = tx.each("accept_job", [_columns(seq, job) for seq, job in enumerate(jobs, first)])
-    stored = set(range(first, first + len(jobs)))
-    if changed < len(jobs):
-        stored = {seq for (seq,) in tx.all("accept_stored", first=first)}
-    new = [(seq, job) for seq, job in enumerate(jobs, first) if seq in stored]
-    tx.each(
-        "accept_message",
-        [(seq, job.message.payload, job.message.params, job.message.headers) for seq, job in new],
-    )
-    for seq, job in new:
-        state = _first_state(job)
-        tx.add_event(seq, 1, state, job.created)
-        tx.tally[job.operation, state] += 1
-        if job.lane is not None:
-            tx.let_out(job.lane.name, job.lane.width)
-    if new:
-        tx.topics.add(Topic.WORK)
-    return [seq in stored for seq in range(first, first + len(jobs))]
 
 
 def receive(tx: Transaction, calls: Sequence[tuple[str, Sequence[Demand]]]) -> list[list[Delivery]]:
@@ -109,35 +77,9 @@ def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
     return [_message(rows[0]) if rows else None for rows in found]
 
 
-def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
-    lane = job.lane
-    # Where the order counts, a job for later stands in line from now on; else when it is due.
-    in_line = lane is not None and (lane.until == "ended" or job.due <= job.created)
-    return (
-        seq,
-        job.id,
-        job.operation,
-        job.version,
-        _first_state(job),
-        job.created,
-        job.created,
-        job.deadline,
-        job.due,
-        job.due,
-        job.attempts_max,
-        to_text(job.keys) if job.keys else None,
-        *((None, None, None) if lane is None else (lane.name, lane.width, lane.until)),
-        WAITS if in_line else FREE,
-    )
-
-
 def _message(columns: tuple[bytes, bytes, bytes]) -> Message:
     payload, params, headers = columns
     return Message(payload=payload, params=params, headers=headers)
-
-
-def _first_state(job: NewJob) -> str:
-    return _SCHEDULED if job.due > job.created else _QUEUED
 
 
 def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
@@ -263,6 +205,7 @@ def _overdue(tx: Transaction, call: TakeOver) -> list[Overdue]:
     tx.each("dead", [(tx.now, name) for name in call.dead])
     tx.each("unshare_dead", [(name,) for name in call.dead])
     let_go_lapsed(tx, call.count)
+    idempotency.release_dead(tx, call.dead)
     found = tx.all("lapsed", now=tx.now, count=call.count)
     found += tx.all("expired", now=tx.now, count=call.count - len(found))
     rows = [JobRow._make(row) for row in found]

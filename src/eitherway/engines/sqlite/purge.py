@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from . import idempotency
 from .reader import Reader
 from .transaction import Transaction
 
@@ -45,4 +46,4 @@ def _purge(tx: Transaction, call: Purge) -> int:
             marks.append((job_id, expires + call.tombstone_seconds))
     tx.each("tombstone_leave", marks)
     delete(tx, [seq for seq, *_ in found])
-    return len(found)
+    return len(found) + idempotency.purge(tx, call.count)

@@ -407,3 +407,39 @@ AND cause = :cause AND seq < :before ORDER BY seq DESC LIMIT :count
 -- :name listed
 -- A record by its place.
 SELECT {job} FROM job WHERE seq = :seq
+
+-- :name key
+-- An idempotency key.
+SELECT fingerprint, job_id, expires, token, is_job, lease_until, status, media_type, body
+FROM idempotency WHERE key = :key
+
+-- :name use_key
+-- Let an idempotency key stand for a call or a job, and for nothing that it stood for before.
+INSERT INTO idempotency (key, fingerprint, job_id, expires, token, is_job, lease_until, holder)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET fingerprint = excluded.fingerprint, job_id = excluded.job_id,
+    expires = excluded.expires, token = excluded.token, is_job = excluded.is_job,
+    lease_until = excluded.lease_until, holder = excluded.holder,
+    status = NULL, media_type = NULL, body = NULL
+
+-- :name extend_key
+-- Hold an idempotency key longer.
+UPDATE idempotency SET lease_until = :lease_until WHERE key = :key
+
+-- :name end_key
+-- End the hold on an idempotency key, with an answer or without one.
+UPDATE idempotency SET lease_until = NULL, expires = :expires, status = :status,
+    media_type = :media_type, body = :body
+WHERE key = :key
+
+-- :name lapse_keys
+-- The holds of an engine whose process died lapse at once.
+UPDATE idempotency SET lease_until = ? WHERE holder = ? AND lease_until IS NOT NULL
+
+-- :name purge_keys
+-- Delete idempotency keys that have expired, and that no call holds.
+DELETE FROM idempotency WHERE key IN (
+    SELECT key FROM idempotency
+    WHERE expires <= :now AND (lease_until IS NULL OR lease_until <= :now)
+    ORDER BY expires LIMIT :count
+)

@@ -8,9 +8,10 @@ from typing import Any
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
 from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
+from . import idempotency
+from .accept import insert
 from .cancel import let_go
 from .items import Items
-from .jobs import insert
 from .rows import FREE, HeldRow, append_attempts, fallen_due, to_text
 from .transaction import ENDED, Transaction
 from .wake import Topic
@@ -73,6 +74,9 @@ class _Group:
             return Settled(
                 status=SettleStatus.LEASE_LOST, lost=tuple(lost), canceled=tuple(canceled)
             )
+        key = settlement.key
+        if key is not None and not idempotency.holds(self._tx, key.hold):
+            return Settled(status=SettleStatus.LEASE_LOST, lost=(key.hold.job_id,))
         conflicts = self._items.conflicts(work.checks)
         if conflicts:
             return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
@@ -83,6 +87,8 @@ class _Group:
         self._jobs += work.jobs
         for finish, row in held:
             self._finish(finish, self._tx.fallen_due(row))
+        if key is not None:
+            idempotency.end(self._tx, key)
         return _DONE
 
     def write(self) -> None:

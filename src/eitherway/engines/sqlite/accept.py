@@ -1,0 +1,72 @@
+"""Accepting jobs, each under its key where it has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...engine.values import NewJob
+from ...job import JobState
+from . import idempotency
+from .rows import FREE, WAITS, to_text
+from .transaction import Transaction
+from .wake import Topic
+
+_SCHEDULED, _QUEUED = JobState.SCHEDULED.value, JobState.QUEUED.value
+
+
+def accept(tx: Transaction, calls: Sequence[Sequence[NewJob]]) -> list[list[bool]]:
+    """Store the jobs of every call; True where one is new."""
+    jobs = [job for call in calls for job in call]
+    able = idempotency.bind(tx, jobs)
+    new = iter(insert(tx, [job for job, is_able in zip(jobs, able, strict=True) if is_able]))
+    told = iter([is_able and next(new) for is_able in able])
+    return [[next(told) for _ in call] for call in calls]
+
+
+def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
+    """Store jobs with their messages; True where one is new, also within `jobs`."""
+    (first,) = tx.one("accept_next")
+    changed = tx.each("accept_job", [_columns(seq, job) for seq, job in enumerate(jobs, first)])
+    stored = set(range(first, first + len(jobs)))
+    if changed < len(jobs):
+        stored = {seq for (seq,) in tx.all("accept_stored", first=first)}
+    new = [(seq, job) for seq, job in enumerate(jobs, first) if seq in stored]
+    tx.each(
+        "accept_message",
+        [(seq, job.message.payload, job.message.params, job.message.headers) for seq, job in new],
+    )
+    for seq, job in new:
+        state = _first_state(job)
+        tx.add_event(seq, 1, state, job.created)
+        tx.tally[job.operation, state] += 1
+        if job.lane is not None:
+            tx.let_out(job.lane.name, job.lane.width)
+    if new:
+        tx.topics.add(Topic.WORK)
+    return [seq in stored for seq in range(first, first + len(jobs))]
+
+
+def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
+    lane = job.lane
+    # Where the order counts, a job for later stands in line from now on; else when it is due.
+    in_line = lane is not None and (lane.until == "ended" or job.due <= job.created)
+    return (
+        seq,
+        job.id,
+        job.operation,
+        job.version,
+        _first_state(job),
+        job.created,
+        job.created,
+        job.deadline,
+        job.due,
+        job.due,
+        job.attempts_max,
+        to_text(job.keys) if job.keys else None,
+        *((None, None, None) if lane is None else (lane.name, lane.width, lane.until)),
+        WAITS if in_line else FREE,
+    )
+
+
+def _first_state(job: NewJob) -> str:
+    return _SCHEDULED if job.due > job.created else _QUEUED
