@@ -18,7 +18,7 @@ from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
 from .operation import Operation, Upgrade, default_limit
-from .policy import Delivery, Limit, Retry
+from .policy import Delivery, IdempotencyKey, Limit, Retry
 from .registry import Operations
 from .settings import Settings
 from .table import Table, TableOptions, TableStore
@@ -45,6 +45,7 @@ class Policies(TypedDict, total=False):
     group: Callable[..., Any]
     batch_max: int
     batch_wait_seconds: float
+    idempotency_key: IdempotencyKey
     upgrade: Upgrade
 
 

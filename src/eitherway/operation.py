@@ -11,7 +11,7 @@ from typing import Any
 from .codec import Binding
 from .errors import ConfigurationError
 from .keys import Keys
-from .policy import Delivery, Limit, Retry
+from .policy import Delivery, IdempotencyKey, Limit, Retry
 
 _BODILESS = frozenset({"GET", "HEAD"})
 _DAY_SECONDS = 86_400.0
@@ -50,6 +50,7 @@ class Operation:
     group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
     batch_max: int | None = None  # items of one call of the handler; None: it takes no list
     batch_wait_seconds: float | None = None  # for a batch to fill
+    idempotency_key: IdempotencyKey = "optional"  # of requests that are not safe
     upgrade: Upgrade | None = None  # of bodies that older versions accepted
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
@@ -103,7 +104,20 @@ class Operation:
         self._check_batch()
         self._check_backlog()
         self._check_wait()
+        self._check_key()
         self._check_upgrade()
+
+    def _check_key(self) -> None:
+        if self.idempotency_key not in ("optional", "required", "ignored"):
+            raise ConfigurationError(
+                f'{self.name}: idempotency_key is "optional", "required" or "ignored", '
+                f"not {self.idempotency_key!r}"
+            )
+        if self.idempotency_key == "required" and self.method in (None, *_BODILESS):
+            raise ConfigurationError(
+                f"{self.name}: idempotency_key is of requests that change something: "
+                "give it to a POST, PUT, PATCH or DELETE"
+            )
 
     def _check_batch(self) -> None:
         if self.batch_max is None:

@@ -13,6 +13,9 @@ from .errors import ConfigurationError
 Delivery = Literal["direct", "queued", "auto"]
 """How a plain request to an operation is served."""
 
+IdempotencyKey = Literal["optional", "required", "ignored"]
+"""What an operation makes of the header `Idempotency-Key`."""
+
 
 @dataclass(frozen=True)
 class Retry:

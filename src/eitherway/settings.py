@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     tombstone_seconds: float = Field(
         604_800.0, ge=0, description="how long after its retention a job is said to be gone (410)"
     )
+    idempotency_key_seconds: float = Field(
+        86_400.0, gt=0, description="how long an Idempotency-Key is kept, from its job or answer on"
+    )
+    idempotency_key_quoted: bool = Field(
+        default=False, description="whether an Idempotency-Key must stand in double quotes"
+    )
     operations: str | None = Field(
         None, description="names of the operations a worker runs, with commas; all by default"
     )

@@ -98,6 +98,10 @@ def to_cents(body: Any, version: int) -> Any:
 async def send_bill(order: Order) -> None: ...
 
 
+@app.post("/payments", idempotency_key="required")
+async def pay(order: Order) -> None: ...
+
+
 @app.operation()
 async def remind(order_id: str, at: str) -> None:
     """Keeps its own parameter `at`."""
@@ -283,6 +287,7 @@ def declaring(router: Router) -> None:
     router.post("/orders", batch_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", limit=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", backlog_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", idempotency_key="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", version=2, upgrade=str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Retry(jitter="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Limit(8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -56,16 +56,20 @@ class Backlog:
         self._clock = clock
         self._accepts: defaultdict[str, _Accepts] = defaultdict(_Accepts)
 
-    async def accept(self, operation: Operation, job: NewJob) -> None:
-        """Store a job, durably on return. `BacklogFullError`, and nothing is stored."""
+    async def accept(self, operation: Operation, job: NewJob) -> bool:
+        """Store a job, durably on return; False where its id or its key is in use already.
+
+        `BacklogFullError`, and nothing is stored.
+        """
         if operation.backlog_max is None:
-            await self._engine.accept([job])
-            return
+            (new,) = await self._engine.accept([job])
+            return new
         accepts = self._accepts[operation.name]
         await self._begin(operation.name, operation.backlog_max, accepts)
         accepting = asyncio.ensure_future(self._engine.accept([job]))
         accepting.add_done_callback(lambda _: accepts.end())
-        await asyncio.shield(accepting)  # who is cancelled here has not taken it back
+        (new,) = await asyncio.shield(accepting)  # who is cancelled here has not taken it back
+        return new
 
     async def _begin(self, name: str, most: int, accepts: _Accepts) -> None:
         """Return with an accept begun, for which there is room."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..context import Context
+from ..engine.idempotency import KeyEnd
 from ..engine.values import Finish, Settled, Settlement, SettleStatus, Work
 from ..execute import Ended
 from ..job import Attempt, Outcome
@@ -15,13 +17,17 @@ from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
 from .batch_member import Member
+from .idempotency import HeldKey, in_use
 from .runtime import Runtime
 
 _RETRY_AFTER_SECONDS = 1.0
 
 
 class DirectCall:
-    """One call of an operation, to be run once."""
+    """One call of an operation, under an idempotency key where it has one.
+
+    To be run once.
+    """
 
     def __init__(
         self,
@@ -30,6 +36,8 @@ class DirectCall:
         arguments: Mapping[str, Any],
         headers: Mapping[str, str],
         counted: Counted = NOTHING,
+        *,
+        key: HeldKey | None = None,
     ) -> None:
         self._runtime = runtime
         self._operation = operation
@@ -37,14 +45,31 @@ class DirectCall:
         self._headers = headers
         self._keys = counted.keys
         self._context: Context | None = None  # of the latest run
-        self.job_id = runtime.new_id()  # every call has an id before its handler starts
+        self._key = key
+        self._ending: Ended | None = None  # what is about to be committed
+        # every call has an id before its handler starts
+        self.job_id = runtime.new_id() if key is None else key.job_id
 
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
-        return await self.run_if_room() or self._refused()
+        ended = await self.run_if_room()
+        if ended is None and self._key is not None:
+            await self._key.let_go()
+        return ended or self._refused()
 
     async def run_if_room(self) -> Ended | None:
-        """Run and commit; None, and nothing is done, past the limits. Engine errors pass."""
+        """Run and commit; None, and nothing is done, past the limits. Engine errors pass.
+
+        A key is then held still, for the job that takes it over, or to be let go.
+        """
+        if self._key is None:
+            return await self._run_in_place()
+        async with self._key as key:
+            ended = await self._run_in_place()
+            key.stays = ended is None
+        return _lost() if key.lost else ended
+
+    async def _run_in_place(self) -> Ended | None:
         limiter, operation = self._runtime.limiter, self._operation
         taken = await limiter.acquire(operation, self._keys)
         if taken is None:
@@ -67,7 +92,7 @@ class DirectCall:
         """A batch of one."""
         operation = self._operation
         (value,) = self._arguments.values()
-        member = _CalledItem(self.job_id, value, self._new_context)
+        member = _CalledItem(self.job_id, value, self._new_context, self._note)
         await self._runtime.batches.run(operation, [member], self._settle)
         return member.ended
 
@@ -90,14 +115,34 @@ class DirectCall:
         )
         return self._context
 
-    async def _commit(self, _: Ended, work: Work, __: tuple[Attempt, ...]) -> Settled:
+    def _note(self, ended: Ended) -> None:
+        self._ending = ended
+
+    async def _commit(self, ended: Ended, work: Work, _: tuple[Attempt, ...]) -> Settled:
+        self._note(ended)
         (settled,) = await self._settle([Settlement(work=work)])
         return settled
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        if self._key is not None and self._ending is not None:
+            return await self._settle_key(settlements, self._key.end(self._ending), self._key)
         if not any(settlement.work for settlement in settlements):
             return [Settled(status=SettleStatus.DONE) for _ in settlements]
         return await self._runtime.engine.settle(settlements)
+
+    async def _settle_key(
+        self, settlements: Sequence[Settlement], end: KeyEnd, key: HeldKey
+    ) -> Sequence[Settled]:
+        """Commit the call's one settlement with the end of its key."""
+        settled = await self._runtime.engine.settle([replace(s, key=end) for s in settlements])
+        for one in settled:
+            key.note(one)
+        return settled
+
+
+def _lost() -> Ended:
+    """The end of a call that was too late: a repeat of it runs, or has run."""
+    return Ended(outcome=Outcome.LEASE_LOST, problem=in_use())
 
 
 class _CalledItem(Member):
@@ -106,10 +151,15 @@ class _CalledItem(Member):
     ended: Ended
 
     def __init__(
-        self, job_id: str, value: Any, new_context: Callable[[UnitOfWork], Context]
+        self,
+        job_id: str,
+        value: Any,
+        new_context: Callable[[UnitOfWork], Context],
+        note: Callable[[Ended], None],
     ) -> None:
         super().__init__(job_id, value, deadline=math.inf, first_number=1)
         self._new_context = new_context
+        self._note = note
 
     @property
     def lost(self) -> bool:
@@ -118,11 +168,12 @@ class _CalledItem(Member):
     def new_context(self, unit: UnitOfWork) -> Context:
         return self._new_context(unit)
 
-    def finish(self, ended: Ended) -> Finish | None:  # noqa: ARG002 - there is no job
-        return None
+    def finish(self, ended: Ended) -> Finish | None:
+        self._note(ended)
+        return None  # there is no job
 
     def settled(self, ended: Ended, finish: Finish | None) -> None:  # noqa: ARG002 - no job
         self.ended = ended
 
-    def lose(self, finish: Finish | None) -> None:
-        """There is no lease to lose."""
+    def lose(self, finish: Finish | None) -> None:  # noqa: ARG002 - no job
+        self.ended = _lost()  # the call's key

@@ -88,7 +88,8 @@ class Engine(ABC):
 
         The key of a job is stored with it and stands for it from then on. False, too, where the key
         is in use, which `keys` tells more of; but a free key is taken, by a request with the same
-        fingerprint under the same job id alone.
+        fingerprint under the same job id alone. With the token of a hold the key goes over from
+        the call of this id, and from nobody else.
         """
 
     @abstractmethod
@@ -133,9 +134,10 @@ class Engine(ABC):
     async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
         """Store calls that run as jobs: `running`, attempt 1, leased to this process.
 
-        Durable on return, as an accept. None where the id is known already: nothing is stored.
-        No slot is taken and no start drawn: the call has them. A lost promotion lapses like any
-        other lease. Raises `EngineError` where `promotes_running` is False.
+        Durable on return, as an accept. None where the id is known already, or where `accept` would
+        not store the job's key: nothing is stored. No slot is taken and no start drawn: the call
+        has them. A lost promotion lapses like any other lease. Raises `EngineError` where
+        `promotes_running` is False.
         """
 
     @abstractmethod

@@ -14,24 +14,24 @@ from ..problem import Answer
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyUse:
-    """A request under a key: what it asks for, and until when the key is kept."""
+    """A request under a key: what it asks for, and until when the key is kept.
+
+    With the `token` of a hold it is that hold's own: to be extended, or to go over to a job.
+    """
 
     key: str
     fingerprint: bytes
     expires: float
+    token: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyWish:
-    """A wish to hold a key for `lease_seconds` from now, for the call `job_id`.
-
-    With the `token` of a hold it is that hold's own, to be extended.
-    """
+    """A wish to hold a key for `lease_seconds` from now, for the call `job_id`."""
 
     use: KeyUse
     job_id: str
     lease_seconds: float
-    token: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 from ..attempt.direct import DirectCall
+from ..attempt.idempotency import HeldKey, accept_once
 from ..attempt.metrics import Counter
 from ..attempt.promotion import MakeJob, PromotableCall, Promoted
 from ..attempt.runtime import Runtime
 from ..codec import Params, encode_mapping
+from ..engine.idempotency import KeyRecord, KeyUse
 from ..engine.values import Message, NewJob
 from ..errors import BacklogFullError, InvalidInputError, MalformedInputError
 from ..execute import Ended
@@ -15,8 +20,10 @@ from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
 from .documents import record_of
+from .idempotency import KeyHeader
 from .preference import NONE, VARY, Preferences, applied
 from .receipts import Receipts
+from .repeats import Repeats
 from .routes import Request
 from .wire import (
     RefusedError,
@@ -53,6 +60,8 @@ class OperationDoor:
         )
         settings = runtime.settings
         self._wait_seconds_max = min(settings.wait_seconds_max, operation.wait_seconds_max)
+        self._key_header = KeyHeader(settings, operation, runtime.clock)
+        self._repeats = Repeats(runtime, self._receipts, self._wait_seconds_max)
         self._body_bytes_max = min(
             settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
         )
@@ -63,6 +72,7 @@ class OperationDoor:
         if self._varies:  # of refusals, too
             request.send = with_header(request.send, VARY)
         body = await self._body(request)
+        key = self._key_header.use(request, body)
         scope = request.scope
         params: Params = (
             {**query(scope), **request.params} if self._operation.binding.takes_params else {}
@@ -78,15 +88,24 @@ class OperationDoor:
         wants_headers = self._operation.binding.context_name is not None
         headers = handler_headers(scope) if wants_headers else _trace(scope)
         wished = Preferences.of(scope) if self._varies else NONE
+        runs_now = self._runs_now(wished)
+        held: HeldKey | None = None
+        if key is not None and runs_now:
+            found = await self._claim(key)
+            if isinstance(found, KeyRecord):
+                await self._repeats.answer(request, key, found, wished)
+                return
+            held = found
         new_call = DirectCall if self._wait_seconds(wished) is None else PromotableCall
-        call = new_call(self._runtime, self._operation, arguments, headers, counted)
+        call = new_call(self._runtime, self._operation, arguments, headers, counted, key=held)
 
         def job(now: float) -> NewJob:
-            return self._job(call.job_id, body, params, headers, counted, now=now)
+            made = self._job(call.job_id, body, params, headers, counted, now=now)
+            return replace(made, key=key if held is None else held.for_job())
 
         request.job_id = call.job_id
-        if not self._runs_now(wished) or not await self._call(request, call, job, wished):
-            await self._accept(request, job(self._runtime.clock.now()), wished)
+        if not runs_now or not await self._call(request, call, job, wished):
+            await self._accept(request, job, held, wished)
 
     def _runs_now(self, wished: Preferences) -> bool:
         """Whether to call the operation, while there is room, rather than store a job first."""
@@ -185,15 +204,32 @@ class OperationDoor:
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None
 
-    async def _accept(self, request: Request, job: NewJob, wished: Preferences) -> None:
-        await self._store(job)
-        self._accepted.add()
-        wait_seconds = wished.wait_within(self._wait_seconds_max)
-        await self._receipts.answer(request, record_of(job), wished, wait_seconds)
+    async def _claim(self, key: KeyUse) -> HeldKey | KeyRecord:
+        runtime, lease_seconds = self._runtime, self._operation.lease_seconds
+        call_id = runtime.new_id()
+        return await HeldKey.claim(runtime.engine, runtime.clock, key, call_id, lease_seconds)
 
-    async def _store(self, job: NewJob) -> None:
+    async def _accept(
+        self, request: Request, make_job: MakeJob, held: HeldKey | None, wished: Preferences
+    ) -> None:
+        """Store the job, under its key where it has one, and answer for it."""
+        async with held or nullcontext():
+            job = make_job(self._runtime.clock.now())
+            stored = await self._store(job)
+            if held is not None and isinstance(stored, NewJob):
+                held.went_over()
+        if isinstance(stored, NewJob):
+            request.job_id = stored.id
+            self._accepted.add()
+            wait_seconds = wished.wait_within(self._wait_seconds_max)
+            await self._receipts.answer(request, record_of(stored), wished, wait_seconds)
+        elif job.key is not None:
+            await self._repeats.answer(request, job.key, stored, wished)
+
+    async def _store(self, job: NewJob) -> NewJob | KeyRecord:
+        runtime = self._runtime
         try:
-            await self._runtime.backlog.accept(self._operation, job)
+            return await accept_once(runtime.engine, runtime.backlog, self._operation, job)
         except BacklogFullError as error:
             after = error.retry_after_seconds
             problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)

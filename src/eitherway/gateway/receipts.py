@@ -59,7 +59,7 @@ class Receipts:
         fields: list[Header] = [
             (b"location", location),
             (b"operation-location", location),
-            _RETRY_AFTER,
+            *([] if record.done else [_RETRY_AFTER]),
             *applied(responded_async=asked, waited_seconds=waited),
         ]
         durability = self._runtime.engine.capabilities.durability

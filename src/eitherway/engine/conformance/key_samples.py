@@ -23,7 +23,8 @@ def a_keyed_job(number: int = 1, use: KeyUse = USE) -> NewJob:
 
 def a_wish(number: int = 1, use: KeyUse = USE, token: int | None = None) -> KeyWish:
     """The wish of the call with this sample id."""
-    return KeyWish(use=use, job_id=job_id(number), lease_seconds=LEASE_SECONDS, token=token)
+    own = replace(use, token=token)
+    return KeyWish(use=own, job_id=job_id(number), lease_seconds=LEASE_SECONDS)
 
 
 async def hold(engine: Engine, number: int = 1, use: KeyUse = USE) -> KeyHold:

@@ -119,7 +119,10 @@ def purge(tx: Transaction, count: int) -> int:
 
 def _bind(tx: Transaction, job: NewJob, use: KeyUse) -> bool:
     row = _row(tx, use.key)
-    if row is not None and not row.is_over(tx.now):
+    if use.token is not None:
+        if row is None or not _is_held_by(row, job.id, use.token):
+            return False
+    elif row is not None and not row.is_over(tx.now):
         if row.state(tx.now) is not KeyState.FREE:
             return False
         if row.fingerprint == use.fingerprint and row.job_id != job.id:
@@ -132,11 +135,11 @@ def _claim(tx: Transaction, holder: str, wish: KeyWish) -> KeyHold | KeyRecord:
     use, job_id = wish.use, wish.job_id
     row = _row(tx, use.key)
     until = tx.now + wish.lease_seconds
-    if row is not None and wish.token is not None and _is_held_by(row, job_id, wish.token):
+    if row is not None and use.token is not None and _is_held_by(row, job_id, use.token):
         tx.one("extend_key", key=use.key, lease_until=until)
-        return KeyHold(key=use.key, job_id=job_id, token=wish.token)
+        return KeyHold(key=use.key, job_id=job_id, token=use.token)
     if row is not None and not row.is_over(tx.now):
-        if wish.token is not None or row.state(tx.now) is not KeyState.FREE:
+        if use.token is not None or row.state(tx.now) is not KeyState.FREE:
             return _record(row, tx.now)
         if row.fingerprint == use.fingerprint:
             job_id = row.job_id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...engine.promotion import Promotion
 from ...engine.values import Delivery, Lease
 from ...job import JobState
+from . import idempotency
 from .rows import JobRow, to_record, to_text
 from .transaction import Transaction
 
@@ -22,6 +23,8 @@ def promote(
 
 def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
     job = wish.job
+    if not all(idempotency.bind(tx, [job])):
+        return None
     (seq,) = tx.one("accept_next")
     row = (
         seq,
