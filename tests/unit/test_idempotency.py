@@ -476,7 +476,7 @@ async def test_who_lost_the_key_writes_nothing(shop, path):
     claim = engine.claim
 
     async def no_extensions(wishes):
-        if any(wish.token is not None for wish in wishes):
+        if any(wish.use.token is not None for wish in wishes):
             return await asyncio.Event().wait()
         return await claim(wishes)
 
