@@ -50,7 +50,13 @@ class Receipts:
             await self.accepted(request, record, wished, wait_seconds)
 
     async def accepted(
-        self, request: Request, record: JobRecord, wished: Preferences, waited: float | None = None
+        self,
+        request: Request,
+        record: JobRecord,
+        wished: Preferences,
+        waited: float | None = None,
+        *,
+        is_new: bool = True,
     ) -> None:
         """Answer with a 202 and the job as it is; `waited` is the wait that was granted before."""
         asked = wished.respond_async or wished.wait_seconds is not None
@@ -63,7 +69,7 @@ class Receipts:
             *applied(responded_async=asked, waited_seconds=waited),
         ]
         durability = self._runtime.engine.capabilities.durability
-        outlook = await outlook_of(self._runtime, record, accepted=0 if waited else 1)
+        outlook = await outlook_of(self._runtime, record, accepted=int(is_new and not waited))
         document = job_document(record, durability, jobs_url, outlook)
         await respond(request.send, 202, document, headers=fields)
 
