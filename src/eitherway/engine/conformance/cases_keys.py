@@ -8,6 +8,7 @@ from dataclasses import replace
 from ...job import JobState
 from ..contract import Engine
 from ..idempotency import KeyHold, KeyRecord, KeyState
+from ..values import SettleStatus
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness
 from .key_samples import (
@@ -27,6 +28,28 @@ from .samples import START, a_job, an_end, job_id, settle, take
 
 class KeyedAcceptCases(EngineHarness):
     """What `accept` and `keys` promise of a job with a key."""
+
+    async def test_a_held_key_goes_over_to_the_job_of_its_call(self, engine: Engine) -> None:
+        """By its token, once; the call cannot end it any more."""
+        held = await hold(engine)
+        own = a_keyed_job(1, replace(USE, token=held.token))
+        assert list(await engine.accept([a_keyed_job()])) == [False]
+        assert list(await engine.accept([own])) == [True]
+        assert (await found(engine)).state is KeyState.JOB
+        assert (await end(engine, held, ANSWER)).status is SettleStatus.LEASE_LOST
+        assert (await found(engine)).state is KeyState.JOB
+
+    async def test_a_key_that_is_not_held_goes_over_to_nothing(self, engine: Engine) -> None:
+        """Let go, or held by somebody else since."""
+        held = await hold(engine)
+        own = a_keyed_job(1, replace(USE, token=held.token))
+        await end(engine, held, None)
+        assert list(await engine.accept([own])) == [False]
+        later = await hold(engine)
+        assert later.job_id == held.job_id
+        assert list(await engine.accept([own])) == [False]
+        assert (await found(engine)).state is KeyState.HELD
+        assert not await take(engine)
 
     async def test_a_key_stands_for_its_job(self, engine: Engine) -> None:
         """From the accept on, and whatever becomes of the job."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...job import JobState
 from ..contract import Engine
+from ..idempotency import KeyState
 from ..promotion import Promotion
 from ..values import Delivery, Extension, SettleStatus
 from ..virtual_clock import VirtualClock
 from .cases_events import everything
 from .cases_limits import a_rule, hold, use_of
 from .harness import EngineHarness
+from .key_samples import USE, found
+from .key_samples import hold as hold_key
 from .samples import (
     COUNTER,
     LEASE_SECONDS,
@@ -83,6 +87,16 @@ class PromoteCases(EngineHarness):
         assert two is not None
         assert two.job.id == job_id(2)
         assert (await get_one(engine, 1)).state is JobState.QUEUED
+
+    async def test_a_held_key_goes_over_with_the_call(self, engine: Engine) -> None:
+        """In the same write; a call that has lost its hold is not promoted."""
+        held = await hold_key(engine, 1)
+        lost = replace(USE, token=held.token + 1)
+        assert list(await engine.promote([a_promotion(1, key=lost)])) == [None]
+        assert list(await engine.get([job_id(1)])) == [None]
+        await promote(engine, 1, key=replace(USE, token=held.token))
+        bound = await found(engine)
+        assert (bound.state, bound.job_id) == (KeyState.JOB, job_id(1))
 
     async def test_its_lease_is_extended(self, engine: Engine, clock: VirtualClock) -> None:
         """And progress is recorded with it."""
