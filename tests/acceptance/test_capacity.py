@@ -30,12 +30,11 @@ async def test_two_gateways_commit_what_the_table_takes_and_no_more(tmp_path):
         for order_id, answer in zip(ids, answers, strict=True):
             by_status[answer.status].append(order_id)
         refusals = [json.loads(one.body)["type"] for one in answers if one.status == 503]
-        # A limit refuses, too, while its process asks for a larger share: of a crowd, a few.
-        assert set(refusals) <= {"/problems/throttled", "/problems/overloaded"}
-        assert refusals.count("/problems/throttled") > 0.9 * len(refusals)
+        assert set(refusals) == {"/problems/throttled"}
         # A second's worth at the beginning, then what comes back while there are calls.
         elapsed = max(SECONDS, *(answer.after_seconds for answer in answers))
         assert 0.9 * PER_SECOND * SECONDS <= len(by_status[200]) <= PER_SECOND * (1 + elapsed) + 1
+        assert len(by_status[200]) <= 600
         assert await listed(run.url) == by_status[200]
 
 
