@@ -128,6 +128,9 @@ class JobRecord:
     kind: FailureKind | None = None
     cause: str | None = None  # of a dead letter: what such letters are grouped by
     hidden: bool = False  # its owner deleted it: for operators alone
+    owner: str | None = None  # the principal whose job it is; None: whoever knows the id
+    traceparent: str | None = None  # the trace it belongs to, where a caller named one
+    tracestate: str | None = None
 
     @property
     def done(self) -> bool:

@@ -45,6 +45,7 @@ from .values import (
     Redrive,
     Settled,
     Settlement,
+    Tombstone,
 )
 
 Step = Callable[[str], None]
@@ -215,8 +216,8 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    async def gone(self, ids: Sequence[str]) -> Sequence[bool]:
-        """Whether each was a job whose record is purged, as long as its tombstone stays."""
+    async def gone(self, ids: Sequence[str]) -> Sequence[Tombstone | None]:
+        """What is left of each job whose record is purged; None once its tombstone is, too."""
 
     @abstractmethod
     async def get(self, ids: Sequence[str]) -> Sequence[JobRecord | None]:

@@ -51,6 +51,16 @@ class NewJob:
     keys: Mapping[str, str] = field(default_factory=dict)  # of the keyed limits, by their name
     lane: Lane | None = None
     key: KeyUse | None = None  # stands for the job, from its accept on
+    owner: str | None = None  # the principal whose job it is; None: whoever knows the id
+    traceparent: str | None = None  # the trace that the job belongs to, where a caller named one
+    tracestate: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tombstone:
+    """What is remembered of a job whose retention is over."""
+
+    owner: str | None  # whose job it was
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

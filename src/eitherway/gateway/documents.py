@@ -76,6 +76,9 @@ def record_of(job: NewJob) -> JobRecord:
         deadline=job.deadline,
         due=job.due,
         attempts_max=job.attempts_max,
+        owner=job.owner,
+        traceparent=job.traceparent,
+        tracestate=job.tracestate,
     )
 
 

@@ -44,6 +44,6 @@ class Repeats:
 
     async def _gone(self, job_id: str, record: JobRecord | None) -> RefusedError:
         """What to say of a job that was deleted, or is not kept any more."""
-        (gone,) = [True] if record is not None else await self._runtime.engine.gone([job_id])
+        gone = record or (await self._runtime.engine.gone([job_id]))[0]
         detail = "the job of this key is not kept any more: for a new run send a new key"
         return RefusedError(Problem.of("job-gone" if gone else "unknown-job", detail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 
 import pytest
 
@@ -10,9 +11,22 @@ from ...clock import Clock
 from ...errors import ConfigurationError
 from ...job import JobState
 from ..contract import Engine
-from ..values import JobFilter, Message
+from ..values import JobFilter, Message, Work
 from .harness import EngineHarness, soon
-from .samples import START, a_demand, a_job, get_one, job_id, ready, take_new, take_one
+from .samples import (
+    START,
+    WHOSE,
+    a_demand,
+    a_job,
+    an_end,
+    get_one,
+    job_id,
+    ready,
+    settle,
+    take,
+    take_new,
+    take_one,
+)
 
 PAYLOAD_BYTES = 4 * 1024 * 1024
 """More than this no case sends, whatever an engine takes."""
@@ -100,6 +114,20 @@ class AcceptCases(EngineHarness):
         assert (record.started, record.finished, record.expires) == (None, None, None)
         assert (record.suspect, record.progress, record.answer) == (False, None, None)
         assert (record.error, record.kind, record.cause) == (None, None, None)
+
+    async def test_a_job_keeps_its_owner_and_its_trace(self, engine: Engine) -> None:
+        """In its record, in its deliveries and to its end, and none of its own accord."""
+        await engine.accept([a_job(1, **WHOSE), a_job(2)])
+        first, second = await take(engine, 2)
+        await settle(engine, an_end(first, JobState.SUCCEEDED, START))
+        for record in (first.job, await get_one(engine, 1)):
+            assert WHOSE.items() <= asdict(record).items()
+        assert dict.fromkeys(WHOSE).items() <= asdict(second.job).items()
+
+    async def test_an_enqueued_job_keeps_its_owner_and_its_trace(self, engine: Engine) -> None:
+        """Also of those that an attempt enqueued."""
+        await settle(engine, None, Work(jobs=[a_job(1, **WHOSE)]))
+        assert WHOSE.items() <= asdict(await get_one(engine)).items()
 
     async def test_due_later_is_scheduled(self, engine: Engine) -> None:
         """A job due after its creation is scheduled, one due at once is queued."""

@@ -6,6 +6,7 @@ import pytest
 
 from ...job import JobState
 from ..contract import Engine
+from ..values import Tombstone
 from ..virtual_clock import VirtualClock
 from .cases_dead import NEVER
 from .cases_events import everything
@@ -20,6 +21,7 @@ from .samples import (
     get_one,
     numbered,
     settle,
+    take,
     take_new,
     take_one,
 )
@@ -71,17 +73,17 @@ class TombstoneCases(EngineHarness):
         end = an_end(await take_new(engine, 1), JobState.SUCCEEDED, START, expires=START + 10)
         await settle(engine, end)
         await clock.advance(11)
-        assert list(await engine.gone(numbered(1))) == [False]
+        assert list(await engine.gone(numbered(1))) == [None]
         assert await engine.purge(10, tombstone_seconds=100) == 1
-        assert list(await engine.gone(numbered(1, NEVER))) == [True, False]
+        assert list(await engine.gone(numbered(1, NEVER))) == [Tombstone(owner=None), None]
         await clock.advance(98)
-        assert list(await engine.gone(numbered(1))) == [True]
+        assert list(await engine.gone(numbered(1))) == [Tombstone(owner=None)]
         assert await engine.purge(10, tombstone_seconds=100) == 0
-        assert list(await engine.gone(numbered(1))) == [True]
+        assert list(await engine.gone(numbered(1))) == [Tombstone(owner=None)]
         await clock.advance(2)
-        assert list(await engine.gone(numbered(1))) == [False]
+        assert list(await engine.gone(numbered(1))) == [None]
         assert await engine.purge(10, tombstone_seconds=100) == 0
-        assert list(await engine.gone(numbered(1))) == [False]
+        assert list(await engine.gone(numbered(1))) == [None]
 
     async def test_a_late_purge_leaves_no_longer_a_tombstone(
         self, engine: Engine, clock: VirtualClock
@@ -91,11 +93,23 @@ class TombstoneCases(EngineHarness):
         await settle(engine, end)
         await clock.advance(111)
         assert await engine.purge(10, tombstone_seconds=100) == 1
-        assert list(await engine.gone(numbered(1))) == [False]
+        assert list(await engine.gone(numbered(1))) == [None]
+
+    async def test_a_tombstone_says_whose_job_it_was(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """So that it is gone to its owner alone."""
+        await engine.accept([a_job(1, owner="ada"), a_job(2)])
+        for held in await take(engine, 2):
+            await settle(engine, an_end(held, JobState.SUCCEEDED, START, expires=START + 10))
+        await clock.advance(11)
+        assert await engine.purge(10, tombstone_seconds=100) == 2
+        left = list(await engine.gone(numbered(2, 1)))
+        assert left == [Tombstone(owner=None), Tombstone(owner="ada")]
 
     async def test_what_is_there_is_not_gone(self, engine: Engine) -> None:
         """Waiting, ended or hidden: there is a record."""
         await settle(engine, an_end(await take_new(engine, 1), JobState.SUCCEEDED, START))
         await engine.accept([a_job(2)])
         await engine.hide(numbered(1))
-        assert list(await engine.gone(numbered(1, 2))) == [False, False]
+        assert list(await engine.gone(numbered(1, 2))) == [None, None]

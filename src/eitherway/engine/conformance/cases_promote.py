@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from ...job import JobState
@@ -20,6 +20,7 @@ from .samples import (
     COUNTER,
     LEASE_SECONDS,
     START,
+    WHOSE,
     a_job,
     an_end,
     get_one,
@@ -61,6 +62,12 @@ class PromoteCases(EngineHarness):
         assert list(await engine.messages([job_id(1)])) == [a_job().message] == [delivery.message]
         assert (await statistics_of(engine)).counts[JobState.RUNNING] == 1
         assert list(await engine.waiting(["place_order"])) == [0]
+
+    async def test_it_keeps_its_owner_and_its_trace(self, engine: Engine) -> None:
+        """As any accepted job does."""
+        delivery = await promote(engine, **WHOSE)
+        assert WHOSE.items() <= asdict(delivery.job).items()
+        assert WHOSE.items() <= asdict(await get_one(engine)).items()
 
     async def test_nobody_else_gets_a_promoted_call(self, engine: Engine) -> None:
         """It is leased: there is nothing to receive."""

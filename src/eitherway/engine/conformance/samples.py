@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...job import Attempt, FailureKind, JobRecord, JobState, Outcome
@@ -30,6 +30,13 @@ START = 1_800_000_000.0
 
 LEASE_SECONDS = 16.0
 """How long a sample demand holds its jobs."""
+
+WHOSE: Mapping[str, Any] = {
+    "owner": "ada",
+    "traceparent": f"00-{7:032x}-{7:016x}-03",
+    "tracestate": "b=2,a=1",
+}
+"""Of a job that is somebody's, and was asked for within a trace."""
 
 COUNTER = ItemKey(table="counters", key="total")
 

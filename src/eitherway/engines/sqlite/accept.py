@@ -65,6 +65,9 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
         to_text(job.keys) if job.keys else None,
         *((None, None, None) if lane is None else (lane.name, lane.width, lane.until)),
         WAITS if in_line else FREE,
+        job.owner,
+        job.traceparent,
+        job.tracestate,
     )
 
 

@@ -32,6 +32,7 @@ from ...engine.values import (
     Redrive,
     Settled,
     Settlement,
+    Tombstone,
 )
 from ...errors import EngineError
 from ...ids import Randomness
@@ -209,7 +210,7 @@ class SqliteEngine(Engine):
         )
         return purged
 
-    async def gone(self, ids: Sequence[str]) -> Sequence[bool]:
+    async def gone(self, ids: Sequence[str]) -> Sequence[Tombstone | None]:
         """Look tombstones up on the spot."""
         return purge.gone(self._reading(), ids, self._clock.now())
 

@@ -41,6 +41,9 @@ def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
         wish.started,
         tx.now + wish.lease_seconds,
         holder,
+        job.owner,
+        job.traceparent,
+        job.tracestate,
     )
     if not tx.each("promote_job", [row]):
         return None

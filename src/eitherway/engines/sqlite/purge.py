@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...engine.values import Tombstone
 from . import idempotency
 from .reader import Reader
 from .transaction import Transaction
@@ -29,9 +30,10 @@ def delete(tx: Transaction, seqs: Sequence[int]) -> None:
         tx.each(query, [(seq,) for seq in seqs])
 
 
-def gone(reader: Reader, ids: Sequence[str], now: float) -> list[bool]:
-    """Whether there is a tombstone of each."""
-    return [bool(reader.all("tombstone", id=job_id, now=now)) for job_id in ids]
+def gone(reader: Reader, ids: Sequence[str], now: float) -> list[Tombstone | None]:
+    """The tombstone of each, where there is one."""
+    found = (reader.all("tombstone", id=job_id, now=now) for job_id in ids)
+    return [Tombstone(owner=rows[0][0]) if rows else None for rows in found]
 
 
 def _purge(tx: Transaction, call: Purge) -> int:
@@ -40,10 +42,10 @@ def _purge(tx: Transaction, call: Purge) -> int:
     tx.one("tombstone_forget", now=tx.now, count=call.count)
     found = tx.all("purgeable", now=tx.now, count=call.count)
     marks = []
-    for _, job_id, operation, state, kind, expires in found:
+    for _, job_id, operation, state, kind, expires, owner in found:
         tx.count(operation, state, kind, -1)
         if expires + call.tombstone_seconds > tx.now:
-            marks.append((job_id, expires + call.tombstone_seconds))
+            marks.append((job_id, owner, expires + call.tombstone_seconds))
     tx.each("tombstone_leave", marks)
     delete(tx, [seq for seq, *_ in found])
     return len(found) + idempotency.purge(tx, call.count)

@@ -8,8 +8,9 @@ SELECT coalesce(max(seq), 0) + 1 FROM job
 -- :name accept_job
 -- Store a job, unless its id was accepted before.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
-                 ready_at, attempts_max, keys, lane, width, until, place)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 ready_at, attempts_max, keys, lane, width, until, place, owner, traceparent,
+                 tracestate)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- :name accept_stored
@@ -24,8 +25,8 @@ INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 -- Store a job that runs already, unless its id is known.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
                  attempts_max, keys, started, attempt, starts, token, attempt_started, lease_until,
-                 holder)
-VALUES (?, ?, ?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, ?, ?, ?)
+                 holder, owner, traceparent, tracestate)
+VALUES (?, ?, ?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- :name event
@@ -167,7 +168,8 @@ UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ?, holder = ? W
 
 -- :name purgeable
 -- Records past their retention.
-SELECT seq, id, operation, state, kind, expires FROM job WHERE expires <= :now AND lease_until IS NULL
+SELECT seq, id, operation, state, kind, expires, owner FROM job
+WHERE expires <= :now AND lease_until IS NULL
 ORDER BY expires LIMIT :count
 
 -- :name purge_event
@@ -184,11 +186,11 @@ DELETE FROM job WHERE seq = ?
 
 -- :name tombstone_leave
 -- Remember that a job was kept for as long as promised.
-INSERT INTO tombstone (id, until) VALUES (?, ?) ON CONFLICT (id) DO NOTHING
+INSERT INTO tombstone (id, owner, until) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING
 
 -- :name tombstone
--- Whether that is remembered.
-SELECT 1 FROM tombstone WHERE id = :id AND until > :now
+-- Whose job it was, where that is remembered.
+SELECT owner FROM tombstone WHERE id = :id AND until > :now
 
 -- :name tombstone_forget
 -- Remember it no more.

@@ -57,6 +57,9 @@ class JobRow(NamedTuple):
     until: str | None
     place: int
     hidden: int
+    owner: str | None
+    traceparent: str | None
+    tracestate: str | None
     answer_body: bytes | None
 
 
@@ -125,6 +128,9 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         kind=None if row.kind is None else FailureKind(row.kind),
         cause=row.cause,
         hidden=bool(row.hidden),
+        owner=row.owner,
+        traceparent=row.traceparent,
+        tracestate=row.tracestate,
     )
 
 
