@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from .app import App, Router
+from .app import App
 from .context import Context
 from .errors import (
     BacklogFullError,
@@ -19,6 +19,7 @@ from .errors import (
 from .handle import Job
 from .job import JobState
 from .policy import Limit, Retry
+from .router import Router
 from .signals import Conflict, NotFound, Reject, RetryLater, Throttled
 from .table import Table
 

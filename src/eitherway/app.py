@@ -1,11 +1,10 @@
-"""`App` and `Router`: where operations and tables are declared, and what an ASGI server calls."""
+"""`App`: operations and tables under one name, and what an ASGI server calls."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import fields
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
 from .clock import Clock, SystemClock
@@ -17,106 +16,13 @@ from .gateway.asgi import Gateway
 from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
-from .operation import Operation, Upgrade, default_limit
-from .policy import Delivery, IdempotencyKey, Limit, Retry
-from .registry import Operations
+from .router import Policies, Router
 from .settings import Settings
 from .table import Table, TableOptions, TableStore
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Message = MutableMapping[str, Any]
-
-
-class Policies(TypedDict, total=False):
-    """What a decorator takes beside the path; defaults are those of `Operation`."""
-
-    name: str
-    delivery: Delivery
-    retry: Retry
-    limit: Limit | Sequence[Limit]
-    timeout_seconds: float
-    deadline_seconds: float
-    lease_seconds: float
-    backlog_max: int
-    wait_seconds: float
-    status: int
-    version: int
-    group: Callable[..., Any]
-    batch_max: int
-    batch_wait_seconds: float
-    idempotency_key: IdempotencyKey
-    upgrade: Upgrade
-
-
-class Router:
-    """Collects operations; an `App` is one, and `App.include` takes in others."""
-
-    def __init__(self) -> None:
-        self._operations = Operations()
-
-    @property
-    def operations(self) -> Operations:
-        """The operations declared so far."""
-        return self._operations
-
-    def get(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Serve the handler at GET (and HEAD) `path`."""
-        return self._declare("GET", path, policies)
-
-    def post(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Serve the handler at POST `path`."""
-        return self._declare("POST", path, policies)
-
-    def put(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Serve the handler at PUT `path`."""
-        return self._declare("PUT", path, policies)
-
-    def patch(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Serve the handler at PATCH `path`."""
-        return self._declare("PATCH", path, policies)
-
-    def delete(self, path: str, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Serve the handler at DELETE `path`."""
-        return self._declare("DELETE", path, policies)
-
-    def operation(self, **policies: Unpack[Policies]) -> Callable[[F], F]:
-        """Make the handler an operation without a route: enqueued from Python alone."""
-        return self._declare(None, None, policies)
-
-    def include(self, router: Router, prefix: str = "") -> None:
-        """Take in the operations of another router, their paths behind `prefix`."""
-        for operation in router.operations:
-            settings = {f.name: getattr(operation, f.name) for f in fields(Operation) if f.init}
-            if operation.path is not None:
-                settings["path"] = prefix + operation.path
-            self._operations.add(Operation(**settings))
-
-    def _declare(
-        self, method: str | None, path: str | None, policies: Policies
-    ) -> Callable[[F], F]:
-        settings: dict[str, Any] = dict(policies)
-        unknown = settings.keys() - Policies.__annotations__.keys()
-        if unknown:
-            known = ", ".join(sorted(Policies.__annotations__))
-            raise ConfigurationError(f"no setting {min(unknown)!r} for an operation: give {known}")
-        limit = settings.pop("limit", None) or default_limit(settings.get("batch_max"))
-        limits = (limit,) if isinstance(limit, Limit) else tuple(limit)
-
-        def declare(handler: F) -> F:
-            name = settings.get("name") or getattr(handler, "__name__", repr(handler))
-            self._operations.add(
-                Operation(
-                    **{**settings, "name": name},
-                    handler=handler,
-                    method=method,
-                    path=path,
-                    limits=limits,
-                )
-            )
-            return handler
-
-        return declare
 
 
 class App(Router, Enqueueing):
@@ -130,11 +36,15 @@ class App(Router, Enqueueing):
         self, name: str, *, engine: str | None = None, middleware: Sequence[Middleware] = ()
     ) -> None:
         super().__init__()
-        if not name or not all(c.isalnum() or c in "-_." for c in name):
+        if (
+            not isinstance(name, str)
+            or not name
+            or not all(c.isalnum() or c in "-_." for c in name)
+        ):
             raise ConfigurationError(f"App({name!r}): a name of letters, digits, '-', '_' and '.'")
         self.name = name
         self._engine_url = engine
-        self._middleware = tuple(middleware)
+        self._middleware = _checked(middleware)
         self._tables: dict[str, Table[Any]] = {}
         self._mounts: dict[str, AsgiApp] = {}
         self._runtime: Runtime | None = None
@@ -147,6 +57,10 @@ class App(Router, Enqueueing):
 
         `partition=`, `write_capacity=` and `write_burst_seconds=`: see `TableOptions`.
         """
+        unknown = options.keys() - TableOptions.__annotations__.keys()
+        if unknown:
+            known = ", ".join(sorted(TableOptions.__annotations__))
+            raise ConfigurationError(f"no setting {min(unknown)!r} for a table: give {known}")
         if name in self._tables:
             raise ConfigurationError(f"the table {name!r} is declared twice")
         table = Table(name, model, key, self._store, **options)
@@ -165,6 +79,23 @@ class App(Router, Enqueueing):
         if prefix in self._mounts:
             raise ConfigurationError(f"mount({path!r}): something is mounted there already")
         self._mounts[prefix] = app
+
+    def include(self, router: Router, prefix: str = "") -> None:
+        """Take in the operations of another router, their paths behind `prefix`."""
+        self._refuse_opened()
+        super().include(router, prefix)
+
+    def _declare(
+        self, method: str | None, path: str | None, policies: Policies
+    ) -> Callable[[F], F]:
+        self._refuse_opened()
+        return super()._declare(method, path, policies)
+
+    def _refuse_opened(self) -> None:
+        if self._runtime is not None:
+            raise ConfigurationError(
+                f"the app {self.name!r} is open: declare its operations before, at module level"
+            )
 
     # -- opening ---------------------------------------------------------------------------------
 
@@ -192,8 +123,28 @@ class App(Router, Enqueueing):
         """Open the engine and be ready to run. Idempotent while open."""
         if self._runtime is not None:
             return self._runtime
-        settings = settings or Settings()
-        clock, randomness = clock or SystemClock(), randomness or Randomness()
+        runtime, gateway = self._make(
+            settings or Settings(), clock or SystemClock(), randomness or Randomness(), at_step
+        )
+        await runtime.open()
+        self._runtime, self._gateway = runtime, gateway
+        return runtime
+
+    async def check(self, settings: Settings) -> None:
+        """`ConfigurationError` or `EngineError` where `open` would raise one. It stays closed."""
+        runtime, _ = self._make(settings, SystemClock(), Randomness(), lambda _: None)
+        runtime.check()
+        await runtime.engine.open()
+        await runtime.engine.close()
+
+    def _make(
+        self,
+        settings: Settings,
+        clock: Clock,
+        randomness: Randomness,
+        at_step: Callable[[str], None],
+    ) -> tuple[Runtime, Gateway]:
+        """What runs the app; nothing of it is open. `ConfigurationError`, for routes that clash."""
         engine = load_engine(
             self.engine_url(settings), clock=clock, randomness=randomness, at_step=at_step
         )
@@ -205,12 +156,10 @@ class App(Router, Enqueueing):
             settings=settings,
             middleware=self._middleware,
         )
-        gateway = Gateway(runtime)  # refuses routes that clash before anything is open
+        gateway = Gateway(runtime)
         for prefix, mounted in self._mounts.items():
             gateway.mount(prefix, mounted)
-        await runtime.open()
-        self._runtime, self._gateway = runtime, gateway
-        return runtime
+        return runtime, gateway
 
     def begin_drain(self) -> None:
         """Be ready no more, and let waiting clients go: the server is about to stop."""
@@ -293,3 +242,12 @@ class App(Router, Enqueueing):
         self, handler: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Job[Any]:
         return await self.runtime.enqueue(handler, args, kwargs)
+
+
+def _checked(middleware: Sequence[Middleware]) -> tuple[Middleware, ...]:
+    """The middleware, where it is a sequence of functions."""
+    if not isinstance(middleware, (list, tuple)) or not all(map(callable, middleware)):
+        raise ConfigurationError(
+            f"middleware={middleware!r}: give a list of functions of (ctx, proceed)"
+        )
+    return tuple(middleware)

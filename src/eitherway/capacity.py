@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from .errors import ConfigurationError
+from .expect import check_types
 
 UNIT_BYTES = 1024
 
@@ -24,6 +25,7 @@ class WriteCapacity:
     burst_seconds: float
 
     def __post_init__(self) -> None:
+        check_types(self, "write capacity")
         if not (math.isfinite(self.per_second) and self.per_second >= 1):
             raise ConfigurationError("write_capacity=... is 1 unit of 1 KB a second, or more")
         if not (math.isfinite(self.burst_seconds) and self.burst_seconds >= 0):

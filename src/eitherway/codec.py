@@ -28,7 +28,7 @@ from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
-_PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 Source = Literal["path", "query", "body"]
 Params = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ class Binding:
         self._label = getattr(handler, "__qualname__", repr(handler))
         self._signature = inspect.signature(handler)
         hints = self._hints(handler)
-        in_path = frozenset(_PATH_PARAMETER.findall(path or ""))
+        in_path = frozenset(PATH_PARAMETER.findall(path or ""))
         self.context_name: str | None = None
         annotated: dict[str, Any] = {}
         for parameter in self._signature.parameters.values():
@@ -131,8 +131,10 @@ class Binding:
         try:
             return TypeAdapter(annotation)
         except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+            reason = error.message.split(". ", 1)[0]
             raise ConfigurationError(
-                f"{self._label}: Pydantic cannot handle the type of {what}: {error.message}"
+                f"{self._label}: Pydantic cannot handle the type of {what} ({reason}): "
+                "use a model, a dataclass, a typed dict, or what JSON knows"
             ) from None
 
     def _check(self, in_path: frozenset[str], *, takes_body: bool) -> None:
@@ -203,7 +205,10 @@ class Binding:
                 continue
             value = _validate(parameter, bound[parameter.name], errors)
             if errors:
-                raise InvalidInputError("the input does not fit the operation", errors)
+                found = errors[0]
+                body = parameter.name if parameter.source == "body" else ""
+                where = (body + found["pointer"]).removeprefix("/")
+                raise InvalidInputError(f"{self._label}: {where}: {found['detail']}", errors)
             if parameter.source == "body":
                 payload = parameter.adapter.dump_json(value, by_alias=True, round_trip=True)
             else:
@@ -219,7 +224,7 @@ class Binding:
         try:
             return self.output.dump_json(self.output.validate_python(value), by_alias=True)
         except (ValidationError, PydanticSerializationError, ValueError) as error:
-            raise TypeError(f"{self._label}: the result does not fit its type: {error}") from error
+            raise TypeError(f"{self._label}: the result does not fit its type: {error}") from None
 
     def decode_result(self, body: bytes) -> Any:
         """The result that `encode_result` made."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from .awaiting import AllAwaited
 from .clock import Clock
 from .context import Context
 from .errors import BacklogFullError, EngineUnavailableError
@@ -109,7 +110,8 @@ class Executor:
         attempt = _Attempt(self, operation, arguments, context)
         token = current_unit.set(unit)
         try:
-            return await attempt.run(timeout_seconds)
+            async with AllAwaited():
+                return await attempt.run(timeout_seconds)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not attempt.timed_out or (task is not None and task.cancelling()):

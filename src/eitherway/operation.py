@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .codec import Binding
+from .codec import PATH_PARAMETER, Binding
 from .errors import ConfigurationError
+from .expect import CHECKED, check_types
 from .keys import Keys
 from .policy import Delivery, IdempotencyKey, Limit, Retry
 
@@ -37,26 +38,38 @@ class Operation:
     handler: Callable[..., Any]
     method: str | None = None  # None: reached from Python alone
     path: str | None = None
-    delivery: Delivery = "direct"
+    delivery: Delivery = field(default="direct", metadata=CHECKED)
     retry: Retry = field(default_factory=Retry)
     limits: Sequence[Limit] = ()
     timeout_seconds: float = 60.0  # of an attempt
     deadline_seconds: float = 4 * _DAY_SECONDS  # of a job, from its accept
     lease_seconds: float = 15.0
-    backlog_max: int | None = None  # jobs that wait, until no more are accepted
+    backlog_max: int | None = field(
+        default=None, metadata=CHECKED
+    )  # jobs that wait, until no more are accepted
     wait_seconds: float | None = None  # the longest wait that a request may ask for
     status: int = 200  # of a success
     version: int = 1
-    group: Callable[..., Any] | None = None  # jobs of one group run in order, one at a time
-    batch_max: int | None = None  # items of one call of the handler; None: it takes no list
+    group: Callable[..., Any] | None = field(
+        default=None, metadata=CHECKED
+    )  # jobs of one group run in order, one at a time
+    batch_max: int | None = field(
+        default=None, metadata=CHECKED
+    )  # items of one call of the handler; None: it takes no list
     batch_wait_seconds: float | None = None  # for a batch to fill
-    idempotency_key: IdempotencyKey = "optional"  # of requests that are not safe
-    upgrade: Upgrade | None = None  # of bodies that older versions accepted
+    idempotency_key: IdempotencyKey = field(
+        default="optional", metadata=CHECKED
+    )  # of requests that are not safe
+    upgrade: Upgrade | None = field(
+        default=None, metadata=CHECKED
+    )  # of bodies that older versions accepted
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
     is_async: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        check_types(self, self.name)
+        self._check_handler()
         binding = Binding(
             self.handler,
             self.path,
@@ -92,8 +105,7 @@ class Operation:
                 f"{self.name}: a {self.method} is safe and cannot be queued: "
                 'use delivery="direct", or POST'
             )
-        if self.path is not None and not self.path.startswith("/"):
-            raise ConfigurationError(f"{self.name}: the path {self.path!r} must start with /")
+        self._check_path()
         if not 200 <= self.status <= 299:
             raise ConfigurationError(f"{self.name}: status is of a success, 200 to 299")
         for name in ("timeout_seconds", "deadline_seconds", "lease_seconds"):
@@ -106,6 +118,26 @@ class Operation:
         self._check_wait()
         self._check_key()
         self._check_upgrade()
+
+    def _check_path(self) -> None:
+        if self.path is None:
+            return
+        if not self.path.startswith("/"):
+            raise ConfigurationError(f"{self.name}: the path {self.path!r} must start with /")
+        if PATH_PARAMETER.sub("", self.path).count("{"):
+            raise ConfigurationError(
+                f"{self.name}: the path {self.path!r} has a brace too many: "
+                "a parameter is written {name} or {name:int}"
+            )
+
+    def _check_handler(self) -> None:
+        if inspect.isclass(self.handler):
+            raise ConfigurationError(f"{self.name}: a handler is a function, not a class")
+        if inspect.isgeneratorfunction(self.handler) or inspect.isasyncgenfunction(self.handler):
+            raise ConfigurationError(
+                f"{self.name}: a handler returns its result and does not yield: "
+                "return a list, or enqueue a job for each part"
+            )
 
     def _check_key(self) -> None:
         if self.idempotency_key not in ("optional", "required", "ignored"):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .errors import ConfigurationError
+from .expect import CHECKED, check_types
 
 Delivery = Literal["direct", "queued", "auto"]
 """How a plain request to an operation is served."""
@@ -28,10 +29,11 @@ class Retry:
     attempts: int = 5
     base_seconds: float = 1.0
     ceiling_seconds: float = 300.0
-    jitter: Literal["full", "none"] = "full"
+    jitter: Literal["full", "none"] = field(default="full", metadata=CHECKED)
     never: tuple[type[Exception], ...] = ()
 
     def __post_init__(self) -> None:
+        check_types(self, "Retry")
         if self.attempts < 1:
             raise ConfigurationError(
                 "Retry(attempts=...) counts the first attempt too: give 1 or more"
@@ -64,12 +66,13 @@ class Limit:
     name: str | None = None
     in_flight: int | None = None
     per_second: float | None = None
-    key: Callable[..., Any] | None = None
+    key: Callable[..., Any] | None = field(default=None, metadata=CHECKED)
     adaptive: bool = False
     direct_share: float | None = None
     _owner: str = field(default="", init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_types(self, f"Limit({self.name!r})" if self.name else "Limit")
         if self.in_flight is None and self.per_second is None and not self.adaptive:
             raise ConfigurationError("a Limit needs in_flight=, per_second= or adaptive=True")
         if self.in_flight is not None and self.in_flight < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -50,6 +51,12 @@ class Operations:
         try:
             return self._by_handler[handler]
         except (KeyError, TypeError):
+            if inspect.iscoroutine(handler):
+                handler.close()
+                raise ConfigurationError(
+                    f"enqueue takes the handler and its arguments, and calls it later: "
+                    f"enqueue({handler.__name__}, ...), not enqueue({handler.__name__}(...))"
+                ) from None
             label = getattr(handler, "__qualname__", repr(handler))
             raise ConfigurationError(
                 f"{label} is no operation of this app: decorate it with @app.operation() or a route"

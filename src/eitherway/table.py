@@ -7,15 +7,16 @@ call is a unit of its own.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Generic, Protocol, TypedDict, TypeVar, Unpack, overload
 
+from .awaiting import Call, to_be_awaited
 from .capacity import WriteCapacity
 from .engine.item_query import ItemQuery
 from .engine.values import ItemKey
 from .item_model import ItemModel
 from .signals import Conflict, NotFound
+from .sync_table import REQUIRED, SyncTable
 from .unit import UnitOfWork, Walk, current_unit
 
 T = TypeVar("T")
@@ -48,9 +49,6 @@ class TableOptions(TypedDict, total=False):
     write_burst_seconds: float  # for how long unused capacity is saved up: 300 unless given
 
 
-_REQUIRED: Any = object()
-
-
 class Table(Generic[T]):
     """A table of `T`, keyed by one of its fields, within a partition where it has one.
 
@@ -80,46 +78,58 @@ class Table(Generic[T]):
         return SyncTable(self, self._store)
 
     @overload
-    async def get(self, key: str, *, partition: str | None = None, check: bool = False) -> T: ...
+    def get(self, key: str, *, partition: str | None = None, check: bool = False) -> Call[T]: ...
     @overload
-    async def get(
+    def get(
         self, key: str, default: D, *, partition: str | None = None, check: bool = False
-    ) -> T | D: ...
+    ) -> Call[T | D]: ...
 
-    async def get(
+    def get(
         self,
         key: str,
-        default: Any = _REQUIRED,
+        default: Any = REQUIRED,
         *,
         partition: str | None = None,
         check: bool = False,
-    ) -> Any:
+    ) -> Call[Any]:
         """The item, or `default`; without a default `NotFound` (a 404) when there is none.
 
         With `check`, the commit holds only if the item did not change meanwhile.
         """
+        return self._call("get", self._get(key, default, partition, check=check))
+
+    async def _get(self, key: str, default: Any, partition: str | None, *, check: bool) -> Any:
         item_key = self._item_key(key, partition)
         item = await self._unit().fetch(item_key, check=check)
         if item.value is not None:
             return self._model.decode(item.value)
-        if default is _REQUIRED:
+        if default is REQUIRED:
             raise NotFound(f"{self.name} has no item {key!r}")
         return default
 
-    async def version(self, key: str, *, partition: str | None = None) -> int:
+    def version(self, key: str, *, partition: str | None = None) -> Call[int]:
         """How often the item was written since it came to be; 0 when there is none."""
+        return self._call("version", self._version(key, partition))
+
+    async def _version(self, key: str, partition: str | None) -> int:
         return (await self._unit().fetch(self._item_key(key, partition))).version
 
-    async def put(self, item: T, *, if_absent: bool = False, if_version: int | None = None) -> None:
+    def put(self, item: T, *, if_absent: bool = False, if_version: int | None = None) -> Call[None]:
         """Write the item when the attempt commits. `Conflict` (a 409) where the condition fails."""
+        return self._call("put", self._put(item, 0 if if_absent else if_version))
+
+    async def _put(self, item: T, version: int | None) -> None:
         key, partition, data = self._model.encode(item)
         item_key = ItemKey(table=self.name, partition=partition, key=key)
-        await self._write(item_key, data, 0 if if_absent else if_version)
+        await self._write(item_key, data, version)
 
-    async def delete(
+    def delete(
         self, key: str, *, partition: str | None = None, if_version: int | None = None
-    ) -> None:
+    ) -> Call[None]:
         """Delete the item when the attempt commits; a no-op when there is none."""
+        return self._call("delete", self._delete(key, partition, if_version))
+
+    async def _delete(self, key: str, partition: str | None, if_version: int | None) -> None:
         await self._write(self._item_key(key, partition), None, if_version)
 
     def query(
@@ -180,6 +190,11 @@ class Table(Generic[T]):
                 raise Conflict(f"item {key.key!r} of {self.name} {state}")
         unit.write(key, data, self._capacity)
 
+    def _call(self, name: str, call: Call[D]) -> Call[D]:
+        """Await it, or the attempt says that this was forgotten."""
+        way_out = f"await it (in a plain def handler, write {self.name}.sync.{name}(...))"
+        return to_be_awaited(f"{self.name}.{name}(...)", call, way_out)
+
     def _unit(self) -> UnitOfWork:
         return current_unit.get() or self._store().unit()
 
@@ -210,81 +225,3 @@ class _Found(AsyncIterator[T]):
         if self._left is not None:
             self._left -= 1
         return self._model.decode(value)
-
-
-class SyncTable(Generic[T]):
-    """A table's calls, blocking: for plain `def` handlers, which run in threads."""
-
-    def __init__(self, table: Table[T], store: Callable[[], TableStore]) -> None:
-        self._table = table
-        self._store = store
-
-    @overload
-    def get(self, key: str, *, partition: str | None = None, check: bool = False) -> T: ...
-    @overload
-    def get(
-        self, key: str, default: D, *, partition: str | None = None, check: bool = False
-    ) -> T | D: ...
-
-    def get(
-        self,
-        key: str,
-        default: Any = _REQUIRED,
-        *,
-        partition: str | None = None,
-        check: bool = False,
-    ) -> Any:
-        """As `Table.get`."""
-        return self._run(self._table.get(key, default, partition=partition, check=check))
-
-    def version(self, key: str, *, partition: str | None = None) -> int:
-        """As `Table.version`."""
-        return self._run(self._table.version(key, partition=partition))
-
-    def put(self, item: T, *, if_absent: bool = False, if_version: int | None = None) -> None:
-        """As `Table.put`."""
-        self._run(self._table.put(item, if_absent=if_absent, if_version=if_version))
-
-    def delete(
-        self, key: str, *, partition: str | None = None, if_version: int | None = None
-    ) -> None:
-        """As `Table.delete`."""
-        self._run(self._table.delete(key, partition=partition, if_version=if_version))
-
-    def query(
-        self,
-        prefix: str = "",
-        *,
-        partition: str | None = None,
-        after: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[T]:
-        """As `Table.query`, a plain iterator."""
-        return self._found(self._table.walk(prefix, partition, after, limit), limit)
-
-    def _found(self, walk: Walk, limit: int | None) -> Iterator[T]:
-        left = limit
-        while left != 0 and self._run(walk.fetch()):
-            for value in walk.items():
-                if left == 0:
-                    return
-                left = None if left is None else left - 1
-                yield self._table.decode(value)
-
-    def _run(self, coroutine: Coroutine[Any, Any, D]) -> D:
-        return self._store().run(_in_unit(current_unit.get(), coroutine))
-
-
-async def _in_unit(unit: UnitOfWork | None, coroutine: Awaitable[D]) -> D:
-    """Carry the calling thread's unit over to the event loop's task."""
-    current_unit.set(unit)
-    return await coroutine
-
-
-def refuse_running_loop() -> None:
-    """Raise where a blocking call would stop the event loop."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return
-    raise RuntimeError("table.sync is for plain def handlers: here, await the table itself")

@@ -12,10 +12,10 @@ import typer
 import eitherway
 import eitherway.sql
 from eitherway import Context, Limit, Retry
-from eitherway.app import Policies
 from eitherway.cli.main import cli
 from eitherway.engine.contract import Engine
 from eitherway.problem import CATALOGUE
+from eitherway.router import Policies
 from eitherway.settings import Settings
 
 from .conftest import ROOT

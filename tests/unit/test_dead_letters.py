@@ -8,7 +8,7 @@ from operated import Order, beside, kill, make_app
 from eitherway import JobState
 from eitherway.attempt.dead import Selection, dead_groups
 from eitherway.attempt.operators import Operators
-from eitherway.engine.values import JobFilter
+from eitherway.engine.listing import JobFilter
 from eitherway.errors import InvalidInputError, UnknownJobError, UnknownOperationError
 from eitherway.testing import TestApp
 

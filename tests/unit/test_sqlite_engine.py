@@ -19,13 +19,13 @@ from random import Random
 import pytest
 
 from eitherway.clock import SystemClock
+from eitherway.engine.listing import JobFilter
 from eitherway.engine.values import (
     Delivery,
     Demand,
     Finish,
     ItemKey,
     ItemWrite,
-    JobFilter,
     Message,
     NewJob,
     Overdue,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..engine.contract import Engine
-from ..engine.values import JobFilter
+from ..engine.listing import JobFilter
 from ..errors import InvalidInputError
 from ..job import FailureKind, JobRecord
 

@@ -10,7 +10,8 @@ from pydantic_core import from_json
 from ..clock import Clock
 from ..engine.contract import Engine
 from ..engine.limits import LimitUse
-from ..engine.values import JobFilter, JobPage, Message, OperationStatistics
+from ..engine.listing import JobFilter, JobPage
+from ..engine.values import Message, OperationStatistics
 from ..errors import (
     InvalidInputError,
     MalformedInputError,

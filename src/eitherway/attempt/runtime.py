@@ -19,7 +19,7 @@ from ..operation import Operation
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..signals import Throttled
-from ..table import refuse_running_loop
+from ..sync_table import refuse_running_loop
 from ..unit import UnitOfWork
 from .able import check_able
 from .adaptive import Teacher
@@ -91,11 +91,15 @@ class Runtime:
                 raise ConfigurationError(f"no operation {name!r} to run: give some of {known}")
         return [operation for operation in found if operation is not None]
 
+    def check(self) -> None:
+        """`ConfigurationError` for an operation that asks more than the engine can hold."""
+        for operation in self.operations:
+            check_able(self.engine.capabilities, operation)
+
     async def open(self) -> None:
         """Open the engine, and refuse here what it cannot hold."""
         self._loop = asyncio.get_running_loop()
-        for operation in self.operations:
-            check_able(self.engine.capabilities, operation)
+        self.check()
         await self.engine.open()
         self.metrics.begin(await self.engine.statistics())
         await self.teacher.open()

@@ -10,7 +10,7 @@ import typer
 
 from ..attempt.dead import Selection
 from ..attempt.redrive import CANARY_SECONDS, Redriven
-from ..engine.values import JobFilter
+from ..engine.listing import JobFilter
 from ..errors import CanaryError, ConfigurationError, InvalidInputError, UnknownJobError
 from ..gateway.operator_documents import groups_document, inside_document, redriven_document
 from .jobs import CauseOption, CountOption, CursorOption, OperationOption, print_job, print_page

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..attempt.cancel import Canceler
-from ..engine.values import JobFilter, JobPage
+from ..engine.listing import JobFilter, JobPage
 from ..errors import ConfigurationError, UnknownJobError
 from ..gateway.documents import job_document
 from ..gateway.operator_documents import page_document

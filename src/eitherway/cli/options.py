@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,9 @@ from pydantic import ValidationError
 from ..app import App
 from ..errors import ConfigurationError
 from ..settings import Settings
+from .importing import import_module
+
+_MODULE = re.compile(r"\w+(\.\w+)*")
 
 Target = Annotated[
     str, typer.Argument(metavar="MODULE:APP", help="where the app is, such as shop:app")
@@ -57,24 +60,21 @@ ListenerOption = Annotated[
 def load_app(target: str) -> App:
     """Import `module:app` from the current folder or `PYTHONPATH`. `ConfigurationError`."""
     module_name, separator, attribute = target.partition(":")
-    if not separator or not module_name or not attribute:
+    if module_name.endswith(".py"):
+        raise ConfigurationError(
+            f"{target!r}: name the module, not its file: {target.replace('.py', '', 1)}"
+        )
+    if not separator or not attribute or not _MODULE.fullmatch(module_name):
         raise ConfigurationError(f"{target!r} names no app: give MODULE:APP, such as shop:app")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise ConfigurationError(
-                f"no module {module_name!r} in {folder} or on PYTHONPATH"
-            ) from None
-        raise ConfigurationError(
-            f"{module_name} needs the module {error.name!r}: install it"
-        ) from None
+    module = import_module(module_name, folder)
     app = getattr(module, attribute, None)
     if app is None:
-        raise ConfigurationError(f"{module_name} has no {attribute!r}")
+        apps = [name for name, value in vars(module).items() if isinstance(value, App)]
+        hint = f", but {' and '.join(apps)}" if apps else ": give it one, app = App(...)"
+        raise ConfigurationError(f"{module_name} has no {attribute!r}{hint}")
     if not isinstance(app, App):
         raise ConfigurationError(f"{target} is a {type(app).__name__}, not an eitherway App")
     return app

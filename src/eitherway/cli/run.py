@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import sys
 from typing import Annotated
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ..app import App
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..worker.scaling import Scaling
@@ -34,6 +36,8 @@ from .options import (
 )
 from .serving import bind, run_loop, serve_gateway, serve_single, url_of, work, work_alone
 from .supervisor import Supervisor
+
+logger = logging.getLogger("eitherway")
 
 
 def run(
@@ -67,7 +71,7 @@ def run(
         metrics_port=metrics_port,
     )
     configure(settings)
-    app = load_app(target)
+    app = _load(target, settings)
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
@@ -112,11 +116,12 @@ def gateway(
         serve=serve,
     )
     configure(settings)
-    app = load_app(target)
     if listener is None:
+        app = _load(target, settings)
         bound = bind(settings)
         _announce(app.name, bound, settings)
     else:
+        app = load_app(target)
         bound = socket.socket(fileno=listener)
     run_loop(serve_gateway(app, settings, bound, supervised=supervised))
 
@@ -148,6 +153,15 @@ def worker(
         run_loop(work_alone(app, settings))
     else:
         run_loop(work(app, settings, target, supervised=supervised))
+
+
+def _load(target: str, settings: Settings) -> App:
+    """The app, whose settings and whose engine are as they should be. `EitherwayError`."""
+    app = load_app(target)
+    asyncio.run(app.check(settings))
+    if not len(app.operations):
+        logger.warning("%s has no operations: decorate a handler with @app.post(...)", target)
+    return app
 
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:

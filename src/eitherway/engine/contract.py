@@ -27,6 +27,7 @@ from .capabilities import Capabilities
 from .idempotency import KeyHold, KeyRecord, KeyWish
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
+from .listing import JobFilter, JobPage
 from .promotion import Promotion
 from .values import (
     Delivery,
@@ -36,8 +37,6 @@ from .values import (
     Flow,
     Item,
     ItemKey,
-    JobFilter,
-    JobPage,
     Message,
     NewJob,
     OperationStatistics,

@@ -20,6 +20,7 @@ def load_engine(
     known = {point.name: point for point in entry_points(group=GROUP)}
     if not separator or scheme not in known:
         urls = ", ".join(f"{name}://" for name in sorted(known))
-        raise ConfigurationError(f"no engine for {url!r}: give one of {urls}")
+        hint = "" if separator else f", such as sqlite:///{url}"
+        raise ConfigurationError(f"no engine for {url!r}: give one of {urls}{hint}")
     engine: type[Engine] = known[scheme].load()
     return engine.from_url(url, clock=clock, randomness=randomness, at_step=at_step)

@@ -260,24 +260,6 @@ class EventPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class JobFilter:
-    """Which jobs to list; what is None, or False, does not narrow."""
-
-    operations: Sequence[str] | None = None
-    states: Sequence[JobState] | None = None
-    dead: bool = False  # dead letters alone: failed, but not rejected
-    cause: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobPage:
-    """Jobs, newest first, and the cursor to go on from; None at the end."""
-
-    jobs: Sequence[JobRecord]
-    cursor: str | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Redrive:
     """A dead letter to send again: same id, numbering goes on, a fresh budget and deadline."""
 

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from ..attempt.dead import Selection
 from ..attempt.redrive import CANARY_SECONDS
 from ..codec import location_errors
-from ..engine.values import JobFilter
+from ..engine.listing import JobFilter
 from ..errors import InvalidInputError, MalformedInputError
 from ..job import JobState
 from ..problem import Problem

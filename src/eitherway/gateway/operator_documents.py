@@ -13,7 +13,8 @@ from ..attempt.redrive import Redriven
 from ..codec import decode_mapping
 from ..engine.capabilities import Durability
 from ..engine.limits import LimitUse
-from ..engine.values import JobPage, OperationStatistics
+from ..engine.listing import JobPage
+from ..engine.values import OperationStatistics
 from ..job import WAITING, JobRecord, JobState
 from .documents import job_document, rfc3339
 

@@ -11,6 +11,7 @@ from starlette.convertors import Convertor
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from ..errors import ConfigurationError
 from ..problem import Problem
 from .wire import Receive, RefusedError, Scope, Send, allow
 
@@ -55,7 +56,10 @@ class Routes:
         if "{" not in path:
             endpoints = self._plain.setdefault(path, {})
         else:
-            regex, _, convertors = compile_path(path)
+            try:
+                regex, _, convertors = compile_path(path)
+            except (AssertionError, ValueError) as error:
+                raise ConfigurationError(f"the path {path!r}: {error}") from None
             pattern = self._patterns.setdefault(
                 regex.pattern, _Pattern(regex, convertors, path, {})
             )

@@ -11,7 +11,8 @@ from ...clock import Clock
 from ...errors import ConfigurationError
 from ...job import JobState
 from ..contract import Engine
-from ..values import JobFilter, Message, Work
+from ..listing import JobFilter
+from ..values import Message, Work
 from .harness import EngineHarness, soon
 from .samples import (
     START,

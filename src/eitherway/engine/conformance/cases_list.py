@@ -6,7 +6,7 @@ import pytest
 
 from ...job import FailureKind, JobRecord, JobState
 from ..contract import Engine
-from ..values import JobFilter
+from ..listing import JobFilter
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness
 from .samples import (

@@ -14,6 +14,7 @@ from ...engine.contract import Engine, Step
 from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
+from ...engine.listing import JobFilter, JobPage
 from ...engine.promotion import Promotion
 from ...engine.values import (
     Delivery,
@@ -23,8 +24,6 @@ from ...engine.values import (
     Flow,
     Item,
     ItemKey,
-    JobFilter,
-    JobPage,
     Message,
     NewJob,
     OperationStatistics,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ...engine.values import JobFilter, JobPage
+from ...engine.listing import JobFilter, JobPage
 from ...job import FailureKind, JobState
 from .reader import Reader, to_seq
 from .rows import JobRow, to_record
