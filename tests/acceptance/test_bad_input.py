@@ -1,5 +1,6 @@
 """What a person sees when something is wrong: one clear line, an exit code, nothing lost."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -12,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 from service import Service
+
+from eitherway.engines.sqlite.engine import SqliteEngine
 
 HERE = Path(__file__).parent
 
@@ -41,6 +44,12 @@ def eitherway(*arguments, folder, **environment):
         (["worker", "apps:app", "--engine", "sqlite:///no/such/folder/x.db"], "no directory"),
         (["run", "apps:app", "--port", "99999"], "--port"),
         (["jobs", "show", "x"], "which engine?"),
+        (["jobs", "list", "--engine", "sqlite:///typo.db"], "there is no typo.db"),
+        (["backup", "copy.db", "--engine", "sqlite:///typo.db"], "there is no typo.db"),
+        (["run", "late:app"], "late.py, line 1: SyntaxError: '(' was never closed"),
+        (["run", "apps.py:app"], "name the module, not its file: apps:app"),
+        (["gateway", "clash:app"], "/jobs/{id} is a path of the gateway itself"),
+        (["run", "apps:app", "--engine", "shop.db"], "such as sqlite:///shop.db"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path, arguments, expected):
@@ -49,14 +58,26 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(tmp_path, arguments, expect
     (tmp_path / "undeclared.py").write_text(
         "from eitherway import App\napp = App('x')\n@app.post('/x')\ndef f(order): ...\n"
     )
+    (tmp_path / "late.py").write_text("app = App('x'\n")
+    (tmp_path / "clash.py").write_text(
+        "from eitherway import App\napp = App('x')\n@app.get('/jobs/{id}')\ndef f(id: str): ...\n"
+    )
     done = eitherway(*arguments, folder=tmp_path)
     assert done.returncode == 2
     assert expected in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("*.db"))
+
+
+async def make_store(path):
+    engine = SqliteEngine(path)
+    await engine.open()
+    await engine.close()
 
 
 def test_an_unknown_job_is_exit_code_1(tmp_path):
     """`jobs show` of an id that is not there."""
+    asyncio.run(make_store(tmp_path / "x.db"))
     done = eitherway("jobs", "show", "x", "--engine", "sqlite:///x.db", folder=tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 

@@ -30,7 +30,12 @@ pytestmark = pytest.mark.slow
 TOKEN = "for-this-test-alone"
 SHOP = {"PYTHONPATH": str(CHECKOUT / "examples" / "shop")}
 VACUUM = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', sys.argv[2:])"
-BACKUPS = {"backup.py": [str(DEPLOY / "backup.py")], "VACUUM INTO": ["-c", VACUUM]}
+BACKUPS = {
+    "eitherway backup": lambda source, target: [
+        "-m", "eitherway", "backup", target, "--engine", f"sqlite:///{source}"
+    ],
+    "VACUUM INTO": lambda source, target: ["-c", VACUUM, source, target],
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -178,7 +183,7 @@ async def test_a_backup_under_load_has_every_acknowledged_job(tmp_path, how):
             tasks = [asyncio.create_task(load.run()) for _ in range(8)]
             await load.until(200)
             acknowledged = {**load.accepted}
-            command = [*BACKUPS[how], str(tmp_path / "jobs.db"), str(backup)]
+            command = BACKUPS[how](str(tmp_path / "jobs.db"), str(backup))
             copying = await asyncio.create_subprocess_exec(sys.executable, *command)
             assert await copying.wait() == 0
             assert len(load.accepted) > len(acknowledged), "nothing was accepted meanwhile"

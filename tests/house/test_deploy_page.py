@@ -20,7 +20,6 @@ PAGE = ROOT / "docs" / "how-to" / "deploy.md"
 DEPLOY = ROOT / "examples" / "deploy"
 SHOWN = {
     "Dockerfile": "dockerfile",
-    "backup.py": "python",
     "compose.yaml": "yaml",
     "eitherway-shop.service": "ini",
     "nginx.conf": "nginx",

@@ -18,7 +18,7 @@ from ..errors import (
     EngineError,
     InvalidInputError,
 )
-from . import config, dead, jobs, operate, run
+from . import backup, config, dead, jobs, operate, run
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +34,7 @@ cli.add_typer(dead.cli, name="dead")
 cli.command("pause")(operate.pause)
 cli.command("resume")(operate.resume)
 cli.command("stats")(operate.stats)
+cli.command("backup")(backup.backup)
 cli.command("config")(config.config)
 
 

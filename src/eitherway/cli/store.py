@@ -63,7 +63,7 @@ def _engine_url(engine: str | None, app: App | None) -> str:
 async def _run(url: str, app: App | None, command: Callable[[Store], Awaitable[T]]) -> T:
     clock = SystemClock()
     engine = load_engine(url, clock=clock, randomness=Randomness())
-    await engine.open()
+    await engine.open(create=False)
     hub = Hub(engine, clock)
     watcher = Watcher(engine, hub, clock)
     operators = Operators(engine, clock, watcher, app.operations if app is not None else None)

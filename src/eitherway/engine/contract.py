@@ -10,12 +10,13 @@ means) is the worker's. Every method
   later and `EngineError` for what will not. When it raises, nothing of the call took effect
   unless the method says otherwise.
 
-How SQS with DynamoDB, and JetStream, keep each method: `docs/adr/0002-engine-contract.md`.
+What operators ask of it stands apart, in `operated.py`. How SQS with DynamoDB, and JetStream, keep
+each method: `docs/adr/0002-engine-contract.md`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -27,21 +28,18 @@ from .capabilities import Capabilities
 from .idempotency import KeyHold, KeyRecord, KeyWish
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
-from .listing import JobFilter, JobPage
+from .operated import OperatedEngine
 from .promotion import Promotion
 from .values import (
     Delivery,
     Demand,
     EventPage,
     Extension,
-    Flow,
     Item,
     ItemKey,
     Message,
     NewJob,
-    OperationStatistics,
     Overdue,
-    Redrive,
     Settled,
     Settlement,
     Tombstone,
@@ -51,7 +49,7 @@ Step = Callable[[str], None]
 """Called with the name of each step an engine takes; a test crashes there."""
 
 
-class Engine(ABC):
+class Engine(OperatedEngine):
     """Keeps jobs, messages, items and events. See the module for what holds of every method."""
 
     STEPS: ClassVar[Sequence[str]] = ()
@@ -70,10 +68,11 @@ class Engine(ABC):
         """What this engine can do. Constant."""
 
     @abstractmethod
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True) -> None:
         """Connect, and bring the store's schema up to date. Idempotent.
 
-        `ConfigurationError`, one line, where a person has to act (a newer schema, no permission).
+        `ConfigurationError`, one line, where a person has to act (a newer schema, no permission;
+        without `create`, a store that is not there).
         """
 
     @abstractmethod
@@ -239,53 +238,6 @@ class Engine(ABC):
     @abstractmethod
     async def messages(self, ids: Sequence[str]) -> Sequence[Message | None]:
         """What was asked, as stored; None where there is no such job."""
-
-    @abstractmethod
-    async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
-        """A page of at most `count` jobs, newest first, after a page's cursor. For operators.
-
-        A page may be short, or empty, and still have a cursor: go on until it has none.
-        `EngineError` for a cursor that is none.
-        """
-
-    @abstractmethod
-    async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
-        """Send dead letters again, each `queued`. False where it is none (any more)."""
-
-    @abstractmethod
-    async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
-        """Delete dead letters with all that belongs to them. False where it is none."""
-
-    @abstractmethod
-    async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
-        """Hand out no jobs of these operations, or hand them out again. Lasts until said otherwise.
-
-        `ready` and `receive` hold to it in every process within a second or so; what runs goes on;
-        accepts go on.
-        """
-
-    @abstractmethod
-    async def statistics(self) -> Sequence[OperationStatistics]:
-        """Every operation that has or had jobs, or is paused. Cheap, and a second old at most."""
-
-    @abstractmethod
-    async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
-        """How many jobs of each wait: scheduled, queued or retrying. 0 for an unknown operation.
-
-        Cheap enough to be asked before every accept, and a second old at most; where it can be
-        exact, it counts every accept that returned before.
-        """
-
-    @abstractmethod
-    async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
-        """How the queue of each moves; an end counts once, also of a job that is purged by now.
-
-        Cheap, without looking at jobs, and a second old at most.
-        """
-
-    @abstractmethod
-    async def workers(self) -> int | None:
-        """How many processes take jobs now; None where the engine cannot know."""
 
     @abstractmethod
     async def events(

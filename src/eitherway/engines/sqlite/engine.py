@@ -14,32 +14,29 @@ from ...engine.contract import Engine, Step
 from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
-from ...engine.listing import JobFilter, JobPage
 from ...engine.promotion import Promotion
 from ...engine.values import (
     Delivery,
     Demand,
     EventPage,
     Extension,
-    Flow,
     Item,
     ItemKey,
     Message,
     NewJob,
-    OperationStatistics,
     Overdue,
-    Redrive,
     Settled,
     Settlement,
     Tombstone,
 )
-from ...errors import EngineError
+from ...errors import ConfigurationError, EngineError
 from ...ids import Randomness
 from ...job import JobRecord
-from . import events, idempotency, items, jobs, limits, listing, operate, purge
+from . import events, idempotency, items, jobs, limits, purge
 from .files import path_of
 from .handlers import HANDLERS, STEPS, capabilities_of
 from .holders import Holders
+from .operated import OperatedSqlite
 from .reader import Reader
 from .sharing import share
 from .store import FileStore, MemoryStore
@@ -48,7 +45,7 @@ from .wake import Topic, Wake
 from .writer import Writer
 
 
-class SqliteEngine(Engine):
+class SqliteEngine(OperatedSqlite, Engine):
     """Keeps everything in one SQLite file, or in memory when there is no path."""
 
     STEPS: ClassVar[Sequence[str]] = STEPS
@@ -86,11 +83,13 @@ class SqliteEngine(Engine):
         """SQLite's limits, or rather those that every engine can hold."""
         return self._capabilities
 
-    async def open(self) -> None:
+    async def open(self, *, create: bool = True) -> None:
         """Open the file, made and brought up to date as needed."""
         async with self._changing:
             if self._writer is not None:
                 return
+            if not create:
+                self._check_there()
             store = MemoryStore() if self._path is None else FileStore(self._path)
             wake = Wake(self._directory, self._clock)
             writer = Writer(
@@ -108,6 +107,12 @@ class SqliteEngine(Engine):
                 await writer.close()
                 raise
             self._writer, self._wake = writer, wake
+
+    def _check_there(self) -> None:
+        if self._path is None:
+            raise ConfigurationError("what is in memory is seen by its own process alone")
+        if not self._path.exists():
+            raise ConfigurationError(f"there is no {self._path}: start the app once, it makes it")
 
     async def close(self) -> None:
         """Finish what was submitted, and close the file."""
@@ -229,38 +234,6 @@ class SqliteEngine(Engine):
         """Look messages up on the spot."""
         return jobs.messages(self._reading(), ids)
 
-    async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
-        """Walk an index on the spot, or so many jobs where there is none."""
-        return listing.page(self._reading(), wanted, after, count, self._clock.now())
-
-    async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
-        """Queue dead letters again, in the next group commit."""
-        return await self._booleans("redrive", redrives)
-
-    async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
-        """Delete dead letters, in the next group commit."""
-        return await self._booleans("discard", ids)
-
-    async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
-        """Write down what is paused, in the next group commit."""
-        await self._submit("pause", (operations, paused))
-
-    async def statistics(self) -> Sequence[OperationStatistics]:
-        """Read the counters on the spot."""
-        return operate.statistics(self._reading(), self._clock.now())
-
-    async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
-        """Read the counters on the spot: what has been committed, by any process."""
-        return operate.waiting(self._reading(), operations)
-
-    async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
-        """Read the counters on the spot."""
-        return operate.flow(self._reading(), operations)
-
-    async def workers(self) -> int | None:
-        """Ask the kernel which holders of leases live."""
-        return self._holders.alive()
-
     async def events(
         self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
     ) -> EventPage:
@@ -278,10 +251,6 @@ class SqliteEngine(Engine):
             await wake.wait(Topic.EVENTS, left)
             if self._reader is not reader:  # closed meanwhile
                 return page
-
-    async def _booleans(self, name: str, arguments: Any) -> Sequence[bool]:
-        answers: list[bool] = await self._submit(name, arguments)
-        return answers
 
     def _submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
         if self._writer is None:
