@@ -9,6 +9,7 @@ from eitherway.engine.conformance import (
     CrashCases,
     EngineCases,
     EngineHarness,
+    OwnedEventCases,
     PromoteCases,
     SharedCases,
     SharedChargeCases,
@@ -39,11 +40,11 @@ class InFile(EngineHarness):
         return f"sqlite:///{tmp_path}/jobs.db"
 
 
-class TestMemory(EngineCases, PromoteCases, InMemory):
+class TestMemory(EngineCases, PromoteCases, OwnedEventCases, InMemory):
     """One engine, nothing on disk."""
 
 
-class TestFile(EngineCases, PromoteCases, InFile):
+class TestFile(EngineCases, PromoteCases, OwnedEventCases, InFile):
     """One engine, one file."""
 
 

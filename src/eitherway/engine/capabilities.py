@@ -20,6 +20,7 @@ class Capabilities:
     commit_bytes_max: int  # of all of them together
     delay_seconds_max: float  # how far ahead a job may be due
     promotes_running: bool  # whether a call that runs can become a job
+    events_by_owner: bool  # whether `events` can be asked for those of an owner's jobs
     shared: bool  # whether another process can open the same engine
     in_flight_min: int  # of a limit's `in_flight`: what the engine shares out among its processes
     limit_keys: bool  # whether limits can be held for each key

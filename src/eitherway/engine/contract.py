@@ -25,15 +25,16 @@ from ..ids import Randomness
 from ..job import JobRecord
 from .cancellation import Cancellation
 from .capabilities import Capabilities
+from .event_query import EventPage, WhichJobs
 from .idempotency import KeyHold, KeyRecord, KeyWish
 from .item_query import ItemPage, ItemQuery
 from .limits import Lesson, LimitUse, Share, ShareWish
 from .operated import OperatedEngine
 from .promotion import Promotion
+from .tombstone import Tombstone
 from .values import (
     Delivery,
     Demand,
-    EventPage,
     Extension,
     Item,
     ItemKey,
@@ -42,7 +43,6 @@ from .values import (
     Overdue,
     Settled,
     Settlement,
-    Tombstone,
 )
 
 Step = Callable[[str], None]
@@ -241,11 +241,11 @@ class Engine(OperatedEngine):
 
     @abstractmethod
     async def events(
-        self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
+        self, after: str | None, wait_seconds: float, *, jobs: WhichJobs | None = None
     ) -> EventPage:
         """Events after the cursor; with None, no events and the cursor of now.
 
-        Waits for the first one at most `wait_seconds`. With `jobs`, those of these jobs alone, and
-        the cursor may be past others'. Per job: in order, without gaps. `EngineError` for a cursor
-        that is none. Safe to cancel.
+        Waits for the first one at most `wait_seconds`. With `jobs`, those of these jobs alone (of
+        an owner's where `events_by_owner`), and the cursor may be past others'. Per job: in order,
+        without gaps. `EngineError` for a cursor that is none. Safe to cancel.
         """

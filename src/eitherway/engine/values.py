@@ -57,13 +57,6 @@ class NewJob:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tombstone:
-    """What is remembered of a job whose retention is over."""
-
-    owner: str | None  # whose job it was
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
     """How many jobs of an operation a worker has room for, and the limits they have to hold to.
 
@@ -249,14 +242,7 @@ class Event:
     at: float
     progress: bool = False  # the state did not change: the handler said how far it is
     cursor: str = ""  # `events` goes on right after this one; every engine gives it
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventPage:
-    """Events in the order of their commits, and the cursor to go on from."""
-
-    events: Sequence[Event]
-    cursor: str
+    owner: str | None = None  # of the job; given where the engine can tell `events_by_owner`
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,6 +14,7 @@ An engine author writes one small test file (pytest with `asyncio_mode = "auto"`
         SharedCases, SharedChargeCases, SharedKeyCases, Here
     ): ...
     class TestMyEnginePromotes(PromoteCases, Here): ...  # where it `promotes_running`
+    class TestMyEngineOwns(OwnedEventCases, Here): ...  # where `events_by_owner`
     class TestMyEnginePromotesShared(SharedPromoteCases, Here): ...  # where it does both
     class TestMyEngineCrashes(CrashCases, Here): ...   # where `capabilities.shared`
 
@@ -43,6 +44,7 @@ pytest.register_assert_rewrite(
             "cases_limits",
             "cases_list",
             "cases_operate",
+            "cases_owned",
             "cases_promote",
             "cases_query",
             "cases_ready",
@@ -77,6 +79,7 @@ from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
 from .cases_limits import LimitCases  # noqa: E402
 from .cases_list import ListCases  # noqa: E402
 from .cases_operate import MessageCases, PauseCases, StatisticsCases  # noqa: E402
+from .cases_owned import OwnedEventCases  # noqa: E402
 from .cases_promote import PromoteCases, SharedPromoteCases  # noqa: E402
 from .cases_query import QueryCases  # noqa: E402
 from .cases_ready import ReadyCases  # noqa: E402
@@ -114,6 +117,7 @@ __all__ = [
     "MessageCases",
     "OpenCases",
     "OverdueCases",
+    "OwnedEventCases",
     "PauseCases",
     "PromoteCases",
     "PurgeCases",

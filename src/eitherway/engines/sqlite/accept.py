@@ -37,7 +37,7 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
     )
     for seq, job in new:
         state = _first_state(job)
-        tx.add_event(seq, 1, state, job.created)
+        tx.add_event(seq, 1, state, job.created, job.owner)
         tx.tally[job.operation, state] += 1
         if job.lane is not None:
             tx.let_out(job.lane.name, job.lane.width)

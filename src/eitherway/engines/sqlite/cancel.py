@@ -53,7 +53,7 @@ def _cancel(tx: Transaction, wanted: Cancellation) -> bool:
         attempts=append_attempts(row.attempts, _ended(row, wanted.at)),
         place=FREE if leaves else row.place,
     )
-    tx.add_event(row.seq, row.revision + 1, _CANCELED, wanted.at)
+    tx.add_event(row.seq, row.revision + 1, _CANCELED, wanted.at, row.owner)
     tx.count(row.operation, row.state, None, -1)
     tx.count(row.operation, _CANCELED, None, 1)
     tx.count(row.operation, ENDED, None, 1)

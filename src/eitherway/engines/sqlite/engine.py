@@ -11,14 +11,15 @@ from ...clock import Clock, SystemClock
 from ...engine.cancellation import Cancellation
 from ...engine.capabilities import Capabilities
 from ...engine.contract import Engine, Step
+from ...engine.event_query import EventPage, WhichJobs
 from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.promotion import Promotion
+from ...engine.tombstone import Tombstone
 from ...engine.values import (
     Delivery,
     Demand,
-    EventPage,
     Extension,
     Item,
     ItemKey,
@@ -27,7 +28,6 @@ from ...engine.values import (
     Overdue,
     Settled,
     Settlement,
-    Tombstone,
 )
 from ...errors import ConfigurationError, EngineError
 from ...ids import Randomness
@@ -235,7 +235,7 @@ class SqliteEngine(OperatedSqlite, Engine):
         return jobs.messages(self._reading(), ids)
 
     async def events(
-        self, after: str | None, wait_seconds: float, *, jobs: Sequence[str] | None = None
+        self, after: str | None, wait_seconds: float, *, jobs: WhichJobs | None = None
     ) -> EventPage:
         """Read on after the cursor; wait for a wake-up if there is nothing."""
         reader, wake = self._opened()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ...engine.values import Event, EventPage
+from ...engine.event_query import EventPage, OwnedBy, WhichJobs
+from ...engine.values import Event
 from ...errors import EngineError
 from ...job import JobState
 from .reader import Reader, to_seq
@@ -18,10 +17,12 @@ def now_page(reader: Reader) -> EventPage:
     return EventPage(events=(), cursor=str(_now(reader)))
 
 
-def page_after(reader: Reader, cursor: str, jobs: Sequence[str] | None) -> EventPage:
+def page_after(reader: Reader, cursor: str, jobs: WhichJobs | None) -> EventPage:
     """The first events after the cursor; without any, the same cursor."""
     where = {"after": to_seq(cursor), "count": PAGE_MAX}
-    if jobs is None:
+    if isinstance(jobs, OwnedBy):
+        rows = reader.all("events_owned", owner=jobs.owner, **where)
+    elif jobs is None:
         rows = reader.all("events", **where)
     else:
         # Up to one moment: what is committed between the queries comes with the next page.
@@ -36,8 +37,9 @@ def page_after(reader: Reader, cursor: str, jobs: Sequence[str] | None) -> Event
             at=at,
             progress=bool(progress),
             cursor=str(seq),
+            owner=whose,
         )
-        for seq, job_id, revision, state, at, progress in rows
+        for seq, job_id, revision, state, at, progress, whose in rows
     )
     if not rows and where["after"] > _now(reader):
         raise EngineError(f"the cursor {cursor!r} is of another log than this one")

@@ -61,6 +61,7 @@ def capabilities_of(path: Path | None) -> Capabilities:
         commit_bytes_max=4 * 1024 * 1024,
         delay_seconds_max=10 * _YEAR_SECONDS,
         promotes_running=True,
+        events_by_owner=True,
         shared=path is not None,
         in_flight_min=1,
         limit_keys=True,

@@ -169,7 +169,7 @@ def _lease(
             token=row.token + 1,
             attempt_started=tx.now,
         )
-        tx.add_event(row.seq, leased.revision, _RUNNING, tx.now)
+        tx.add_event(row.seq, leased.revision, _RUNNING, tx.now, row.owner)
         tx.count(row.operation, row.state, None, -1)
         tx.count(row.operation, _RUNNING, None, 1)
         start = (tx.now, leased.started, alone, leased.token, until, tx.now, holder)
@@ -197,7 +197,7 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
         progress = to_text(extension.progress)
         revision = held.revision + 1
         tx.one("progress", seq=held.seq, progress=progress, revision=revision, now=tx.now)
-        tx.add_event(held.seq, revision, held.state, tx.now, progress=True)
+        tx.add_event(held.seq, revision, held.state, tx.now, held.owner, progress=True)
     return True
 
 

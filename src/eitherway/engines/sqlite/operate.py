@@ -70,7 +70,7 @@ def _redrive(tx: Transaction, wanted: Redrive) -> bool:
     found = tx.one("dead_letter", id=wanted.job_id)
     if found is None:
         return False
-    seq, operation, revision, attempt, lane, width = found
+    seq, operation, revision, attempt, lane, width, owner = found
     tx.one(
         "redrive",
         seq=seq,
@@ -84,7 +84,7 @@ def _redrive(tx: Transaction, wanted: Redrive) -> bool:
         message = wanted.message
         parts = {name: getattr(message, name) for name in ("payload", "params", "headers")}
         tx.one("edit_message", seq=seq, **parts)
-    tx.add_event(seq, revision + 1, JobState.QUEUED, wanted.at)
+    tx.add_event(seq, revision + 1, JobState.QUEUED, wanted.at, owner)
     tx.count(operation, JobState.FAILED, None, -1)
     tx.count(operation, JobState.QUEUED, None, 1)
     tx.topics.add(Topic.WORK)

@@ -49,7 +49,7 @@ def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
         return None
     message = job.message
     tx.each("accept_message", [(seq, message.payload, message.params, message.headers)])
-    tx.add_event(seq, 1, _RUNNING, tx.now)
+    tx.add_event(seq, 1, _RUNNING, tx.now, job.owner)
     tx.count(job.operation, _RUNNING, None, 1)
     return Delivery(
         lease=Lease(job_id=job.id, token=1, alone=False),

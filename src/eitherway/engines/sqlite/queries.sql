@@ -31,7 +31,7 @@ ON CONFLICT (id) DO NOTHING
 
 -- :name event
 -- Say what became of a job.
-INSERT INTO event (job_seq, revision, state, at, progress) VALUES (?, ?, ?, ?, ?)
+INSERT INTO event (job_seq, revision, state, at, progress, owner) VALUES (?, ?, ?, ?, ?, ?)
 
 -- :name tally
 -- Add to the number of an operation's jobs in a state.
@@ -305,13 +305,19 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- :name events
 -- A page of events after a cursor, in the order of their commits.
-SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress
+SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress, event.owner
 FROM event CROSS JOIN job ON job.seq = event.job_seq
 WHERE event.seq > :after ORDER BY event.seq LIMIT :count
 
+-- :name events_owned
+-- A page of the events of an owner's jobs after a cursor.
+SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress, event.owner
+FROM event CROSS JOIN job ON job.seq = event.job_seq
+WHERE event.owner = :owner AND event.seq > :after ORDER BY event.seq LIMIT :count
+
 -- :name events_of
 -- A job's events after a cursor, up to another one.
-SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress
+SELECT event.seq, job.id, event.revision, event.state, event.at, event.progress, event.owner
 FROM job CROSS JOIN event ON event.job_seq = job.seq
 WHERE job.id = :id AND event.seq > :after AND event.seq <= :upto
 ORDER BY event.seq LIMIT :count
@@ -322,7 +328,7 @@ SELECT payload, params, headers FROM job JOIN message USING (seq) WHERE id = :id
 
 -- :name dead_letter
 -- A job as long as it is a dead letter.
-SELECT seq, operation, revision, attempt, lane, width FROM job
+SELECT seq, operation, revision, attempt, lane, width, owner FROM job
 WHERE id = :id AND state = 'failed' AND kind IS NOT 'rejected'
 
 -- :name redrive

@@ -82,6 +82,7 @@ class HeldRow(NamedTuple):
     width: int | None
     until: str | None
     place: int
+    owner: str | None
 
 
 FREE, LET_OUT, WAITS = 0, 1, 2

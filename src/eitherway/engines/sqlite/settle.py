@@ -134,7 +134,7 @@ class _Group:
             )
         )
         self._tx.free(row)
-        self._tx.add_event(row.seq, revision, state, finish.at)
+        self._tx.add_event(row.seq, revision, state, finish.at, row.owner)
         self._tx.count(row.operation, row.state, None, -1)
         self._tx.count(row.operation, state, finish.kind, 1)
         if finish.state.done:

@@ -37,7 +37,7 @@ class Transaction:
     now: float
     at_step: Step
     topics: set[Topic] = field(default_factory=set)
-    events: list[tuple[int, int, str, float, int]] = field(default_factory=list)
+    events: list[tuple[int, int, str, float, int, str | None]] = field(default_factory=list)
     tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     limits: Limits = field(init=False)
     buckets: Buckets = field(init=False)
@@ -59,10 +59,17 @@ class Transaction:
         return self.cursor.executemany(QUERIES[query], rows).rowcount if rows else 0
 
     def add_event(
-        self, job_seq: int, revision: int, state: str, at: float, *, progress: bool = False
+        self,
+        job_seq: int,
+        revision: int,
+        state: str,
+        at: float,
+        owner: str | None,
+        *,
+        progress: bool = False,
     ) -> None:
-        """Say that the job has this state since `at`, under this revision."""
-        self.events.append((job_seq, revision, state, at, 1 if progress else 0))
+        """Say that the owner's job has this state since `at`, under this revision."""
+        self.events.append((job_seq, revision, state, at, 1 if progress else 0, owner))
 
     def count(self, operation: str, state: str, kind: str | None, change: int) -> None:
         """Count jobs that came to this state, or went away from it."""
@@ -74,7 +81,7 @@ class Transaction:
         """The row as it reads now, to be rewritten; the event that it was queued is added."""
         fallen = fallen_due(row, self.now)
         if fallen is not row:
-            self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated)
+            self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated, row.owner)
             self.count(row.operation, row.state, None, -1)
             self.count(row.operation, fallen.state, None, 1)
         return fallen
