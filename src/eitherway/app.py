@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequen
 from typing import Any, Self, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
+from .auth import Authenticator
+from .auth.given import authenticators
 from .clock import Clock, SystemClock
 from .engine.loader import load_engine
 from .enqueueing import Enqueueing
@@ -29,11 +31,18 @@ class App(Router, Enqueueing):
     """Operations and tables under one name; an ASGI application.
 
     `engine` is a URL (`sqlite:///./<name>.db` unless given here, by `EITHERWAY_ENGINE` or on the
-    command line). The app is opened by the server's lifespan, or by `async with app`.
+    command line). `auth` says who callers are: one authenticator of `eitherway.auth`, or several,
+    of which the first that recognises somebody has the last word; without it nobody is asked. The
+    app is opened by the server's lifespan, or by `async with app`.
     """
 
     def __init__(
-        self, name: str, *, engine: str | None = None, middleware: Sequence[Middleware] = ()
+        self,
+        name: str,
+        *,
+        engine: str | None = None,
+        middleware: Sequence[Middleware] = (),
+        auth: Authenticator | Sequence[Authenticator] | None = None,
     ) -> None:
         super().__init__()
         if (
@@ -45,6 +54,7 @@ class App(Router, Enqueueing):
         self.name = name
         self._engine_url = engine
         self._middleware = _checked(middleware)
+        self._auth = authenticators(auth)
         self._tables: dict[str, Table[Any]] = {}
         self._mounts: dict[str, AsgiApp] = {}
         self._runtime: Runtime | None = None
@@ -127,6 +137,11 @@ class App(Router, Enqueueing):
             settings or Settings(), clock or SystemClock(), randomness or Randomness(), at_step
         )
         await runtime.open()
+        try:
+            await gateway.open()
+        except BaseException:
+            await runtime.close()
+            raise
         self._runtime, self._gateway = runtime, gateway
         return runtime
 
@@ -156,7 +171,7 @@ class App(Router, Enqueueing):
             settings=settings,
             middleware=self._middleware,
         )
-        gateway = Gateway(runtime)
+        gateway = Gateway(runtime, self._auth)
         for prefix, mounted in self._mounts.items():
             gateway.mount(prefix, mounted)
         return runtime, gateway
@@ -183,7 +198,10 @@ class App(Router, Enqueueing):
     async def close(self) -> None:
         """Let go of the engine. Idempotent."""
         await self.drain(0)
-        runtime, self._runtime, self._gateway = self._runtime, None, None
+        runtime, gateway = self._runtime, self._gateway
+        self._runtime = self._gateway = None
+        if gateway is not None:
+            await gateway.close()
         if runtime is not None:
             await runtime.close()
 

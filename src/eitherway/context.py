@@ -35,6 +35,7 @@ class Context:
         deadline: float,
         headers: Mapping[str, str],
         enqueue: Enqueue,
+        principal: str | None = None,
     ) -> None:
         self.job_id = job_id
         self.operation = operation
@@ -42,7 +43,7 @@ class Context:
         self.attempts_max = attempts_max
         self.deadline = datetime.fromtimestamp(deadline, UTC)
         self.headers = headers
-        self.principal: str | None = None
+        self.principal = principal
         self.thread: asyncio.Future[Any] | None = None  # of a plain handler (set by eitherway)
         self._enqueue = enqueue
         self._canceled = False

@@ -7,6 +7,7 @@
     ├── TransitionError           a job cannot go from one state to the other
     ├── UnknownJobError           no job has this id
     ├── UnknownOperationError     no operation has this name
+    ├── UnknownKeyError           no API key has this id
     ├── BacklogFullError          too many jobs of the operation wait; nothing was stored
     ├── CanaryError               the job sent ahead of a redrive did not succeed
     ├── JobFailedError            `Job.result()` of a job that failed; `problem` says why
@@ -52,6 +53,10 @@ class UnknownJobError(EitherwayError):
 
 class UnknownOperationError(EitherwayError):
     """No operation has this name: neither in the app nor, with jobs, in the store."""
+
+
+class UnknownKeyError(EitherwayError):
+    """No API key has this id."""
 
 
 class BacklogFullError(EitherwayError):

@@ -89,6 +89,11 @@ EXCEPTIONS_KEPT = 5
 """And the exceptions of the last 5 of them, so that a record's size is bounded."""
 
 
+def may_see(owner: str | None, principal: str | None) -> bool:
+    """Whether a job is for this caller's eyes: it is theirs, or nobody's in particular."""
+    return owner is None or owner == principal
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
     """One start of a job's handler."""

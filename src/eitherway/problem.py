@@ -34,6 +34,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "incompatible": (500, "The stored input does not fit the operation any more"),
     "crashed": (500, "The process died while it ran the operation"),
     "too-many-connections": (503, "The gateway holds as many connections as it may"),
+    "authentication-unavailable": (503, "Credentials cannot be checked now"),
     "backlog-full": (503, "Too many jobs of the operation wait"),
     "overloaded": (503, "The operation is at its limit"),
     "retry-later": (503, "The operation asks to try again later"),

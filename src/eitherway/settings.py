@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         None, min_length=1, description="operators' credential; without one, /admin is local"
     )
+    secret: SecretStr | None = Field(
+        None, min_length=32, description="signs tickets; else one is made, and kept in the engine"
+    )
+    ticket_seconds: float = Field(
+        60.0, gt=0, le=3_600, description="how long a ticket opens event streams and a WebSocket"
+    )
     metrics_port: int | None = Field(
         None, ge=1, le=65535, description="port for a worker's own /metrics, /livez and /readyz"
     )

@@ -14,6 +14,7 @@ from .awaiting import Call, to_be_awaited
 from .capacity import WriteCapacity
 from .engine.item_query import ItemQuery
 from .engine.values import ItemKey
+from .errors import ConfigurationError
 from .item_model import ItemModel
 from .signals import Conflict, NotFound
 from .sync_table import REQUIRED, SyncTable
@@ -21,6 +22,9 @@ from .unit import UnitOfWork, Walk, current_unit
 
 T = TypeVar("T")
 D = TypeVar("D")
+
+RESERVED = "eitherway."
+"""How the names of tables begin that eitherway keeps for itself."""
 
 _PAGE = 100  # items that a query reads at once
 
@@ -63,6 +67,10 @@ class Table(Generic[T]):
         store: Callable[[], TableStore],
         **options: Unpack[TableOptions],
     ) -> None:
+        if name.startswith(RESERVED):
+            raise ConfigurationError(
+                f"the table {name!r}: {RESERVED}* are names of eitherway's own"
+            )
         self.name = name
         self.key = key
         self.partition = options.get("partition")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +37,8 @@ class BatchUnits:
 class BatchContext(Context):
     """The batch, seen from its handler: as its first item, with a view of each by `item`.
 
-    What is written or enqueued within `with ctx.item(i)` is that item's, elsewhere the batch's.
+    What is written or enqueued within `with ctx.item(i)` is that item's, elsewhere the batch's. Its
+    `principal` is that of all items; None where they have several.
     """
 
     def __init__(self, shared: Context, views: Sequence[Context], units: BatchUnits) -> None:
@@ -48,12 +50,12 @@ class BatchContext(Context):
             deadline=shared.deadline.timestamp(),
             headers=shared.headers,
             enqueue=self._enqueue_here,
+            principal=_common({view.principal for view in views}),
         )
-        self.principal = shared.principal
+        shared.principal = self.principal  # of what is enqueued for everybody
         self.views = views
         self._shared = shared
         self.units = units
-        self._views_by_unit = dict(zip(units.own, views, strict=True))
 
     def item(self, index: int) -> AbstractContextManager[Context]:
         """As `Context.item`."""
@@ -63,15 +65,16 @@ class BatchContext(Context):
 
     @contextmanager
     def _within(self, index: int) -> Iterator[Context]:
-        token = current_unit.set(self.units.own[index])
+        unit = current_unit.set(self.units.own[index])
+        view = _current_view.set(self.views[index])
         try:
             yield self.views[index]
         finally:
-            current_unit.reset(token)
+            _current_view.reset(view)
+            current_unit.reset(unit)
 
     def _enqueue_here(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
-        unit = current_unit.get()
-        view = self._shared if unit is None else self._views_by_unit.get(unit, self._shared)
+        view = _current_view.get() or self._shared
         return view.enqueue(handler, *args, **kwargs)
 
     def progress(self, fraction: float, note: str | None = None) -> None:
@@ -84,6 +87,15 @@ class BatchContext(Context):
         super().cancel()
         for view in self.views:
             view.cancel()
+
+
+_current_view: ContextVar[Context | None] = ContextVar("current_view", default=None)
+"""The view of the item that the handler is at."""
+
+
+def _common(principals: set[str | None]) -> str | None:
+    """The one that there is."""
+    return principals.pop() if len(principals) == 1 else None
 
 
 def merged(works: Sequence[Work]) -> Work:

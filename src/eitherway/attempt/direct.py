@@ -38,6 +38,7 @@ class DirectCall:
         counted: Counted = NOTHING,
         *,
         key: HeldKey | None = None,
+        principal: str | None = None,
     ) -> None:
         self._runtime = runtime
         self._operation = operation
@@ -46,6 +47,7 @@ class DirectCall:
         self._keys = counted.keys
         self._context: Context | None = None  # of the latest run
         self._key = key
+        self._principal = principal
         self._ending: Ended | None = None  # what is about to be committed
         # every call has an id before its handler starts
         self.job_id = runtime.new_id() if key is None else key.job_id
@@ -112,6 +114,7 @@ class DirectCall:
             job_id=self.job_id,
             headers=self._headers,
             deadline=now + self._operation.timeout_seconds,
+            principal=self._principal,
         )
         return self._context
 

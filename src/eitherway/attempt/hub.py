@@ -11,6 +11,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 from ..clock import Clock
 from ..engine.contract import Engine
+from ..engine.event_query import OwnedBy
 from ..engine.values import Event
 from ..errors import EngineError, EngineUnavailableError
 from ..job import JobRecord
@@ -55,7 +56,8 @@ class Hub:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._listeners: dict[str, dict[Listener, None]] = {}
+        self._listeners: dict[str, dict[Listener, None]] = {}  # by job
+        self._owned: dict[str, dict[Listener, None]] = {}  # by owner
         self._tail: asyncio.Task[None] | None = None
         self.released = False
         self.letting_go = asyncio.Event()  # the same, to be waited for
@@ -65,25 +67,25 @@ class Hub:
         """Whether the log is being read: somebody listens."""
         return self._tail is not None
 
-    async def join(self, listener: Listener, jobs: Iterable[str]) -> None:
+    async def join(self, listener: Listener, jobs: Iterable[str] | OwnedBy) -> None:
         """Tell the listener of these jobs from now on. `EngineError`, and it is not joined."""
-        wanted = list(jobs)
-        for job_id in wanted:
-            self._listeners.setdefault(job_id, {})[listener] = None
+        wanted = jobs if isinstance(jobs, OwnedBy) else list(jobs)
+        for listeners, name in self._places(wanted):
+            listeners.setdefault(name, {})[listener] = None
         try:
             await self._follow()
         except BaseException:
             self.leave(listener, wanted)
             raise
 
-    def leave(self, listener: Listener, jobs: Iterable[str]) -> None:
+    def leave(self, listener: Listener, jobs: Iterable[str] | OwnedBy) -> None:
         """Tell the listener no more of these jobs. The last to leave stops the tail."""
-        for job_id in jobs:
-            listeners = self._listeners.get(job_id, {})
-            listeners.pop(listener, None)
-            if not listeners:
-                self._listeners.pop(job_id, None)
-        if not self._listeners and self._tail is not None:
+        for listeners, name in self._places(jobs):
+            some = listeners.get(name, {})
+            some.pop(listener, None)
+            if not some:
+                listeners.pop(name, None)
+        if not (self._listeners or self._owned) and self._tail is not None:
             self._tail.cancel()
             self._tail = None
 
@@ -102,6 +104,14 @@ class Hub:
             with contextlib.suppress(asyncio.CancelledError):
                 await tail
 
+    def _places(
+        self, jobs: Iterable[str] | OwnedBy
+    ) -> Iterable[tuple[dict[str, dict[Listener, None]], str]]:
+        """Where those who listen to these jobs are kept, and under which name."""
+        if isinstance(jobs, OwnedBy):
+            return [(self._owned, jobs.owner)]
+        return ((self._listeners, job_id) for job_id in jobs)
+
     def _release(self) -> None:
         self.letting_go.set()
         self._end()
@@ -117,7 +127,7 @@ class Hub:
             while True:
                 page = await self._retried(self._engine.events, cursor, _PAGE_WAIT_SECONDS)
                 cursor = page.cursor
-                wanted = [event for event in page.events if event.job_id in self._listeners]
+                wanted = [event for event in page.events if self._listened(event)]
                 if wanted:
                     self._tell(await self._retried(read_news, self._engine, wanted))
                     await asyncio.sleep(0)  # those who were told write before the next page
@@ -135,13 +145,22 @@ class Hub:
             except EngineUnavailableError:
                 await self._clock.sleep(_PAUSE_SECONDS)
 
+    def _listened(self, event: Event) -> bool:
+        return event.job_id in self._listeners or (
+            event.owner is not None and event.owner in self._owned
+        )
+
     def _tell(self, found: Iterable[News]) -> None:
         for news in found:
-            for listener in list(self._listeners.get(news.event.job_id, ())):
+            listeners = self._listeners.get(news.event.job_id, {})
+            if self._owned and news.event.owner is not None:  # once, who listens to both
+                listeners = {**listeners, **self._owned.get(news.event.owner, {})}
+            for listener in list(listeners):
                 listener.told(news)
 
     def _end(self) -> None:
-        everybody = {each: None for listeners in self._listeners.values() for each in listeners}
+        places = [*self._listeners.values(), *self._owned.values()]
+        everybody = {each: None for listeners in places for each in listeners}
         for listener in everybody:
             listener.ended()
 

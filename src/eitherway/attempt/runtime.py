@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ..clock import Clock
@@ -122,17 +123,18 @@ class Runtime:
         job_id: str,
         headers: Mapping[str, str],
         deadline: float,
+        principal: str | None = None,
         delivery: Delivery | None = None,
     ) -> Context:
         """What the handler of one attempt sees."""
 
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
-            job = self.new_job(target, args, kwargs)
+            job = replace(self.new_job(target, args, kwargs), owner=context.principal)
             unit.add_job(job)
             return self.handle(target, job.id)
 
-        return Context(
+        context = Context(
             job_id=job_id,
             operation=operation.name,
             attempt=delivery.job.attempt if delivery else 1,
@@ -140,7 +142,9 @@ class Runtime:
             deadline=deadline,
             headers=headers,
             enqueue=enqueue,
+            principal=delivery.job.owner if delivery else principal,
         )
+        return context
 
     # -- jobs ------------------------------------------------------------------------------------
 

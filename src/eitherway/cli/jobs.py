@@ -76,11 +76,12 @@ def print_page(page: JobPage, *, as_json: bool) -> None:
             job["status"],
             job["updated"],
             f"{job['attempt']} of {job['attempts_max']}",
+            job["owner"],
             job["cause"] or job["detail"],
         )
         for job in document["jobs"]
     ]
-    print_table(["job", "operation", "status", "updated", "attempt", "why"], rows)
+    print_table(["job", "operation", "status", "updated", "attempt", "owner", "why"], rows)
     if page.cursor is not None:
         console.print(f"[dim]more with --cursor {escape(page.cursor)}[/dim]", soft_wrap=True)
 
@@ -143,13 +144,22 @@ async def _document(store: Store, job_id: str) -> dict[str, Any]:
     document: dict[str, Any] = from_json(
         job_document(record, store.engine.capabilities.durability, "/jobs")
     )
-    return document
+    return {**document, "owner": record.owner}
 
 
 def print_job(document: dict[str, Any]) -> None:
     """One job; with its inside, where the document has it."""
     facts = Table.grid(padding=(0, 2))
-    for name in ("operation", "status", "created", "started", "finished", "deadline", "expires"):
+    for name in (
+        "operation",
+        "status",
+        "owner",
+        "created",
+        "started",
+        "finished",
+        "deadline",
+        "expires",
+    ):
         if document[name]:
             facts.add_row(f"[dim]{name}[/dim]", escape(str(document[name])))
     facts.add_row("[dim]attempt[/dim]", f"{document['attempt']} of {document['attempts_max']}")

@@ -18,7 +18,7 @@ from ..errors import (
     EngineError,
     InvalidInputError,
 )
-from . import backup, config, dead, jobs, operate, run
+from . import backup, config, dead, jobs, keys, operate, run
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +31,7 @@ cli.command("gateway")(run.gateway)
 cli.command("worker")(run.worker)
 cli.add_typer(jobs.cli, name="jobs")
 cli.add_typer(dead.cli, name="dead")
+cli.add_typer(keys.cli, name="keys")
 cli.command("pause")(operate.pause)
 cli.command("resume")(operate.resume)
 cli.command("stats")(operate.stats)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ..attempt.promotion import Promoted
 from ..attempt.runtime import Runtime
+from ..auth import Anonymous, Authenticator
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
 from .admin import Admin
+from .gatekeeper import Gatekeeper
 from .health import Health
 from .jobs import JobResource
 from .measures import Measures
@@ -17,7 +20,9 @@ from .operations import OperationDoor
 from .parts import Parts, parts_of
 from .problem_pages import show_problem
 from .push.doors import Push
+from .redaction import redact_tickets
 from .routes import AsgiApp, Request, Routes
+from .tickets import TicketResource
 from .wire import ClientGoneError, Receive, RefusedError, Scope, Send, respond, respond_problem
 
 logger = logging.getLogger("eitherway.gateway")
@@ -26,15 +31,19 @@ logger = logging.getLogger("eitherway.gateway")
 class Gateway:
     """Serves a runtime's operations, its jobs and its health."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, authenticators: Sequence[Authenticator] = ()) -> None:
         prefix = runtime.settings.prefix.rstrip("/")
+        self._runtime = runtime
+        self._authenticators = authenticators
         self._routes = Routes()
         self._served = parts_of(runtime.settings.serve)
         self.health = Health(runtime)
-        self.push = Push(runtime, prefix)
+        named = any(not isinstance(one, Anonymous) for one in authenticators)
+        gatekeeper = Gatekeeper(authenticators) if named else None
+        self.push = Push(runtime, prefix, gatekeeper)
         self._observer = Observer(runtime)
         self._metrics = runtime.metrics
-        parts = Parts(self._routes, prefix, self._served)
+        parts = Parts(self._routes, prefix, self._served, gatekeeper)
         parts.health(
             {
                 "/livez": self.health.livez,
@@ -44,13 +53,26 @@ class Gateway:
         )
         parts.status(JobResource(runtime, f"{prefix}/jobs"))
         parts.push(self.push)
+        if gatekeeper is not None and self.push.entrance is not None:
+            parts.tickets(TicketResource(self.push.entrance.tickets, gatekeeper))
+            redact_tickets()
         self.admin = Admin(runtime, prefix)
         parts.admin(self.admin)
         self.promoted = Promoted(runtime)
         for operation in runtime.operations:
-            door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted)
+            door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted, gatekeeper)
             parts.operation(operation, door)
         parts.problems(show_problem)
+
+    async def open(self) -> None:
+        """Open the authenticators, on the engine that is open."""
+        for authenticator in self._authenticators:
+            await authenticator.open(self._runtime.engine, self._runtime.clock)
+
+    async def close(self) -> None:
+        """Let the authenticators go."""
+        for authenticator in self._authenticators:
+            await authenticator.close()
 
     def mount(self, prefix: str, app: AsgiApp) -> None:
         """Give `app` the requests under `prefix` that nothing else here answers."""

@@ -54,7 +54,7 @@ class KeyHeader:
         method, route = scope["method"].encode(), request.route.encode()
         media_type = header(scope, b"content-type") or b""
         asked = (method, scope["path"].encode(), scope["query_string"], media_type, body)
-        principal = b""  # nobody is known by name in this version
+        principal = (request.owner or "").encode()
         return KeyUse(
             key=_digest(principal, method, route, own).hex(),
             fingerprint=_digest(*asked),

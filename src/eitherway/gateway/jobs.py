@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..attempt.runtime import Runtime
 from ..errors import UnknownJobError
-from ..job import JobRecord, JobState
+from ..job import JobRecord, JobState, may_see
 from ..problem import Problem
 from .documents import job_document, outlook_of
 from .preference import VARY, Preferences, applied
@@ -32,7 +32,7 @@ _RETENTION_OVER = "the job's retention is over"
 
 
 class JobResource:
-    """Shows jobs to those who know their id, and lets them end them."""
+    """Shows jobs to those whose they are, or who know their id, and lets them end them."""
 
     def __init__(self, runtime: Runtime, jobs_path: str) -> None:
         self._runtime = runtime
@@ -92,7 +92,7 @@ class JobResource:
 
     async def _find(self, request: Request) -> JobRecord:
         try:
-            return self._shown(await self._runtime.read_job(request.params["id"]))
+            return self._shown(await self._runtime.read_job(request.params["id"]), request.owner)
         except UnknownJobError:
             raise await self._missing(request) from None
 
@@ -110,14 +110,19 @@ class JobResource:
     async def _wait(
         self, request: Request, until: Callable[[JobRecord], bool], wait_seconds: float
     ) -> JobRecord:
+        def shown(record: JobRecord) -> bool:  # nobody waits for what they may not see
+            return not may_see(record.owner, request.owner) or until(record)
+
         try:
-            watching = self._runtime.watcher.wait(request.params["id"], until, wait_seconds)
-            return self._shown(await while_connected(request, watching))
+            watching = self._runtime.watcher.wait(request.params["id"], shown, wait_seconds)
+            return self._shown(await while_connected(request, watching), request.owner)
         except UnknownJobError:
             raise await self._missing(request) from None
 
-    def _shown(self, record: JobRecord) -> JobRecord:
-        """The record, unless it is for operators alone, or only not deleted yet."""
+    def _shown(self, record: JobRecord, owner: str | None) -> JobRecord:
+        """The record, unless it is another's, for operators alone, or only not deleted yet."""
+        if not may_see(record.owner, owner):
+            raise _unknown()
         if record.hidden:
             raise _gone("the job was deleted")
         if record.expires is not None and record.expires <= self._runtime.clock.now():
@@ -126,7 +131,9 @@ class JobResource:
 
     async def _missing(self, request: Request) -> RefusedError:
         (gone,) = await self._runtime.engine.gone([request.params["id"]])
-        return _gone(_RETENTION_OVER) if gone else _unknown()
+        if gone is None or not may_see(gone.owner, request.owner):
+            return _unknown()
+        return _gone(_RETENTION_OVER)
 
 
 def _gone(detail: str) -> RefusedError:

@@ -20,6 +20,7 @@ from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
 from .documents import record_of
+from .gatekeeper import Gatekeeper
 from .idempotency import KeyHeader
 from .preference import NONE, VARY, Preferences, applied
 from .receipts import Receipts
@@ -44,7 +45,12 @@ class OperationDoor:
     """Serves one operation over HTTP, by its declared delivery."""
 
     def __init__(
-        self, runtime: Runtime, operation: Operation, jobs_path: str, promoted: Promoted
+        self,
+        runtime: Runtime,
+        operation: Operation,
+        jobs_path: str,
+        promoted: Promoted,
+        gatekeeper: Gatekeeper | None = None,
     ) -> None:
         self._runtime = runtime
         self._operation = operation
@@ -53,6 +59,8 @@ class OperationDoor:
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         self._varies = queued
         self._promoted = promoted
+        self._gatekeeper = gatekeeper
+        self._credentials = gatekeeper.credential_headers if gatekeeper else frozenset[bytes]()
         self._promotes = (
             operation.delivery == "auto"
             and operation.batch_max is None
@@ -71,6 +79,8 @@ class OperationDoor:
         request.operation = self._operation.name
         if self._varies:  # of refusals, too
             request.send = with_header(request.send, VARY)
+        if self._gatekeeper is not None:
+            request.principal = await self._gatekeeper.admit(request.scope)
         body = await self._body(request)
         key = self._key_header.use(request, body)
         scope = request.scope
@@ -86,7 +96,7 @@ class OperationDoor:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.context_name is not None
-        headers = handler_headers(scope) if wants_headers else _trace(scope)
+        headers = handler_headers(scope, self._credentials) if wants_headers else _trace(scope)
         wished = Preferences.of(scope) if self._varies else NONE
         runs_now = self._runs_now(wished)
         held: HeldKey | None = None
@@ -97,11 +107,14 @@ class OperationDoor:
                 return
             held = found
         new_call = DirectCall if self._wait_seconds(wished) is None else PromotableCall
-        call = new_call(self._runtime, self._operation, arguments, headers, counted, key=held)
+        owner = request.owner
+        call = new_call(
+            self._runtime, self._operation, arguments, headers, counted, key=held, principal=owner
+        )
 
         def job(now: float) -> NewJob:
             made = self._job(call.job_id, body, params, headers, counted, now=now)
-            return replace(made, key=key if held is None else held.for_job())
+            return replace(made, key=key if held is None else held.for_job(), owner=owner)
 
         request.job_id = call.job_id
         if not runs_now or not await self._call(request, call, job, wished):

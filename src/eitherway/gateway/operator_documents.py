@@ -32,6 +32,7 @@ def inside_document(inside: Inside, durability: Durability, jobs_url: str) -> di
     document["hidden"] = record.hidden
     document["kind"] = record.kind
     document["cause"] = record.cause
+    document["owner"] = record.owner
     document["payload"] = _json_or_text(message.payload)
     document["params"] = decode_mapping(message.params)
     document["headers"] = decode_mapping(message.headers)
@@ -111,6 +112,7 @@ def _summary(record: JobRecord) -> dict[str, Any]:
         "attempts_max": record.attempts_max,
         "kind": record.kind,
         "cause": record.cause,
+        "owner": record.owner,
         "detail": error.get("detail") or error.get("title"),
     }
 

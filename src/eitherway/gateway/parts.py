@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from ..errors import ConfigurationError
 from ..operation import Operation
 from .admin import Admin
+from .gatekeeper import Gatekeeper
 from .jobs import JobResource
 from .operations import OperationDoor
 from .push.doors import Push
 from .routes import Endpoint, Routes
+from .tickets import TicketResource
 
 PARTS = ("operations", "status", "push", "admin")
 
@@ -29,7 +31,14 @@ def parts_of(serve: str) -> frozenset[str]:
 class Parts:
     """Adds the endpoints of the parts that are served to `routes`."""
 
-    def __init__(self, routes: Routes, prefix: str, served: frozenset[str]) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        prefix: str,
+        served: frozenset[str],
+        gatekeeper: Gatekeeper | None = None,
+    ) -> None:
+        self._guard = _unguarded if gatekeeper is None else gatekeeper.guard
         self._routes = routes
         self._prefix = prefix
         self._served = served
@@ -41,14 +50,22 @@ class Parts:
 
     def status(self, jobs: JobResource) -> None:
         """The job resource."""
-        endpoints = {"/jobs/{id}": jobs.show, "/jobs/{id}/result": jobs.result}
+        guard = self._guard
+        endpoints = {"/jobs/{id}": guard(jobs.show), "/jobs/{id}/result": guard(jobs.result)}
         self._add_own(endpoints, part="status")
         if "status" in self._served:
-            self._routes.add("DELETE", f"{self._prefix}/jobs/{{id}}", jobs.delete)
+            self._routes.add("DELETE", f"{self._prefix}/jobs/{{id}}", guard(jobs.delete))
 
     def push(self, push: Push) -> None:
         """Event streams over HTTP; the WebSocket is the gateway's to hand over."""
         self._add_own(push.endpoints, part="push")
+
+    def tickets(self, tickets: TicketResource) -> None:
+        """Credentials for the URLs of push."""
+        path = f"{self._prefix}/tickets"
+        self._own.append(path)
+        if "push" in self._served:
+            self._routes.add("POST", path, tickets)
 
     def admin(self, admin: Admin) -> None:
         """What operators may do."""
@@ -78,6 +95,10 @@ class Parts:
             self._own.append(self._prefix + path)
             if part is None or part in self._served:
                 self._routes.add("GET", self._prefix + path, endpoint)
+
+
+def _unguarded(endpoint: Endpoint) -> Endpoint:
+    return endpoint
 
 
 def _shadows(path: str, own: str) -> bool:

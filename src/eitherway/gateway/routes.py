@@ -11,6 +11,7 @@ from starlette.convertors import Convertor
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
+from ..auth import Principal
 from ..errors import ConfigurationError
 from ..problem import Problem
 from .wire import Receive, RefusedError, Scope, Send, allow
@@ -28,6 +29,12 @@ class Request:
     route: str = ""  # the path as it was declared; empty where nothing was found
     operation: str | None = None
     job_id: str | None = None
+    principal: Principal | None = None  # who it is from; None: anybody
+
+    @property
+    def owner(self) -> str | None:
+        """Whose jobs it may see, beside those of nobody in particular."""
+        return None if self.principal is None else self.principal.id
 
 
 Endpoint = Callable[[Request], Awaitable[None]]

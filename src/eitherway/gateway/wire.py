@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -44,12 +44,12 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
-def handler_headers(scope: Scope) -> dict[str, str]:
-    """The headers that a handler may see, by lower-case name."""
+def handler_headers(scope: Scope, credentials: Container[bytes] = ()) -> dict[str, str]:
+    """The headers that a handler may see, by lower-case name: `credentials` are none of them."""
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in scope["headers"]
-        if name not in _NOT_FOR_HANDLERS
+        if name not in _NOT_FOR_HANDLERS and name not in credentials
     }
 
 

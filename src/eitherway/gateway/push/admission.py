@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...attempt.runtime import Runtime
+from ...auth import Principal
 from ...problem import Problem
 from ..wire import RefusedError, Scope, base_url
 
@@ -47,7 +48,7 @@ class Admission:
 
     def check_origin(self, scope: Scope, origin: bytes | None) -> None:
         """`RefusedError` (403) for a page of an origin that is not allowed (RFC 6455, 10.2)."""
-        if origin is None:  # no browser; what protects a job is its id
+        if origin is None:  # no browser; what protects a job is its id, or whose it is
             return
         listed = self._settings.allowed_origins
         allowed = [one.strip() for one in listed.split(",") if one.strip()]
@@ -56,6 +57,16 @@ class Admission:
             allowed = ["/".join(base.split("/", 3)[:3])]
         if origin.decode("latin-1").lower() not in (one.lower() for one in allowed):
             raise RefusedError(Problem.of("origin-refused", "pages of this origin may not connect"))
+
+
+def check_owned(runtime: Runtime, principal: Principal | None) -> None:
+    """`RefusedError` (400) where nobody's jobs can be followed: the request has to name some."""
+    if principal is None:
+        detail = "name the jobs: /events?jobs=ID,ID"
+        raise RefusedError(Problem.of("invalid-subscription", detail))
+    if not runtime.engine.capabilities.events_by_owner:
+        detail = "this engine cannot tell whose an event is: name the jobs, /events?jobs=ID,ID"
+        raise RefusedError(Problem.of("invalid-subscription", detail))
 
 
 def jobs_of(parameters: dict[str, str]) -> list[str]:

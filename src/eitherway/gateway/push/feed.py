@@ -11,17 +11,21 @@ from typing import Protocol
 
 from ...attempt.hub import News, read_news
 from ...attempt.runtime import Runtime
+from ...auth import Principal
+from ...clock import Timer
 from ...errors import EngineError, EngineUnavailableError
-from ...job import JobRecord
+from ...job import JobRecord, may_see
 from .outbox import Outbox, Step
+from .owned import OwnedJobs
 from .replay import event_of
 
 logger = logging.getLogger("eitherway.gateway")
 
 _CLOSE_SECONDS = 10.0
+_TIMER_SECONDS_MAX = 86_400.0
 
 NORMAL, RESTART, BUSY, BUG = 1000, 1012, 1013, 1011
-UNKNOWN_JOB, CURSOR_GONE = 4404, 4410
+EXPIRED, UNKNOWN_JOB, CURSOR_GONE = 4401, 4404, 4410
 """Why a connection ends, in the codes of RFC 6455 and 4000 plus a status of HTTP."""
 
 
@@ -34,8 +38,14 @@ class Channel(Protocol):
     async def caught_up(self, records: Sequence[JobRecord]) -> None:
         """What there was of these jobs has been told; the records are from before that."""
 
-    async def lost(self, jobs: Sequence[str]) -> bool:
-        """The cursor given for these jobs is none. True: go on from how they are now."""
+    async def lost(self, jobs: Sequence[str] | None) -> bool:
+        """The cursor given for these jobs is none. True: go on from how they are now.
+
+        None: all of an owner's.
+        """
+
+    async def begins(self, cursor: str) -> None:
+        """An owner's jobs are followed from here on."""
 
     async def close(self, code: int, reason: str) -> None:
         """Write the end, for the reader."""
@@ -48,8 +58,14 @@ class Feed:
     `push_queue_max` events behind what happens is let go: it may come back with its cursor.
     """
 
-    def __init__(self, runtime: Runtime, channel: Channel) -> None:
+    def __init__(
+        self, runtime: Runtime, channel: Channel, principal: Principal | None = None
+    ) -> None:
         self._engine = runtime.engine
+        self._owner = None if principal is None else principal.id
+        self._owned: OwnedJobs | None = None
+        self._clock = runtime.clock
+        self._expiring: Timer | None = None
         self._hub = runtime.hub
         self._queue_max = runtime.settings.push_queue_max
         self._channel = channel
@@ -59,6 +75,8 @@ class Feed:
         self._outbox = Outbox(self._failed)
         self._over = False
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if principal is not None and principal.expires is not None:
+            self._expire_at(principal.expires)
 
     @property
     def jobs(self) -> int:
@@ -72,6 +90,12 @@ class Feed:
             self._last |= dict.fromkeys(new, 0)
             self._behind |= set(new)
             self._outbox.put(partial(self._catch_up, new, after))
+
+    def subscribe_owned(self, after: str | None) -> None:
+        """Tell of all jobs of the reader: from the cursor on, else from now on."""
+        if self._owner is not None and self._owned is None and not self._over:
+            self._owned = OwnedJobs(self._engine, self._hub, self, self._owner)
+            self._outbox.put(partial(self._catch_up_owned, self._owned, after))
 
     def unsubscribe(self, jobs: Iterable[str]) -> None:
         """Tell of these jobs no more."""
@@ -100,8 +124,11 @@ class Feed:
 
     def told(self, news: News) -> None:
         """Queue it; or let a reader go that is too slow."""
-        if news.event.job_id in self._behind:
+        job_id = news.event.job_id
+        if job_id in self._behind:
             self._missed = True
+        elif self._owned is not None and self._owned.behind and job_id not in self._last:
+            self._owned.missed = True
         elif len(self._outbox) >= self._queue_max:
             self.end(BUSY, "too slow: come back with your cursor")
         else:
@@ -117,7 +144,7 @@ class Feed:
         jobs = [job_id for job_id in wanted if job_id in self._last]
         await self._hub.join(self, jobs)
         found = dict(zip(jobs, await self._engine.get(jobs), strict=True))
-        unknown = [job_id for job_id, record in found.items() if record is None or record.hidden]
+        unknown = [job_id for job_id, record in found.items() if not self._may_follow(record)]
         if unknown:
             self.end(UNKNOWN_JOB, f"unknown: {' '.join(unknown)}")
             return
@@ -158,6 +185,17 @@ class Feed:
             await self._tell(News(event, record))
         return cursor
 
+    async def _catch_up_owned(self, owned: OwnedJobs, after: str | None) -> None:
+        cursor, lost = await owned.begin(after)
+        if lost and not await self._channel.lost(None):
+            self.end(CURSOR_GONE, "no such cursor: connect without one")
+            return
+        await self._channel.begins(cursor)
+        await owned.catch_up(cursor, self._tell)
+
+    def _may_follow(self, record: JobRecord | None) -> bool:
+        return record is not None and not record.hidden and may_see(record.owner, self._owner)
+
     async def _is_cursor(self, cursor: str, job: Sequence[str]) -> bool:
         try:
             await self._engine.events(cursor, 0, jobs=job)
@@ -169,8 +207,11 @@ class Feed:
 
     async def _tell(self, news: News) -> None:
         job_id, sequence = news.event.job_id, news.event.sequence
-        if sequence > self._last.get(job_id, sequence):
-            self._last[job_id] = sequence
+        if job_id in self._last:
+            if sequence > self._last[job_id]:
+                self._last[job_id] = sequence
+                await self._channel.tell(news)
+        elif self._owned is not None and self._owned.covers(news) and self._owned.is_new(news):
             await self._channel.tell(news)
 
     async def _close(self, code: int, reason: str) -> None:
@@ -191,9 +232,21 @@ class Feed:
             logger.error("push to one reader failed", exc_info=error)
             self.end(BUG, "")
 
+    def _expire_at(self, expires: float) -> None:
+        left = expires - self._clock.now()
+        if left <= 0:
+            self.end(EXPIRED, "the credential has expired: come back with a new one")
+        else:
+            again = partial(self._expire_at, expires)
+            self._expiring = self._clock.call_later(min(left, _TIMER_SECONDS_MAX), again)
+
     def _leave(self) -> None:
         self._over = True
         self._hub.leave(self, self._last)
+        if self._owned is not None:
+            self._owned.leave()
+        if self._expiring is not None:
+            self._expiring.cancel()
 
     def _finish(self) -> None:
         if not self.finished.done():

@@ -23,6 +23,7 @@ def event_of(record: JobRecord) -> Event:
         sequence=record.revision,
         state=record.state,
         at=record.updated,
+        owner=record.owner,
         progress=running and record.updated > started,
     )
 

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 from ...attempt.hub import News
 from ...attempt.runtime import Runtime
+from ...auth import Principal
 from ...clock import Timer
 from ...errors import EngineError, EngineUnavailableError
-from ...job import JobRecord
+from ...job import JobRecord, may_see
 from ...problem import Problem
 from ..routes import Request
 from ..wire import Header, Receive, RefusedError, Send, base_url, header, query, respond
-from .admission import Admission, jobs_of
+from .admission import Admission, check_owned, jobs_of
 from .cloudevents import Envelopes
+from .entrance import Entrance
 from .feed import NORMAL, Feed
 
 COMMENT_SECONDS = 15.0
@@ -29,34 +31,56 @@ _HEADERS: list[Header] = [
 class EventStreams:
     """`GET /jobs/{id}/events` and `GET /events`."""
 
-    def __init__(self, runtime: Runtime, admission: Admission, jobs_path: str) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        admission: Admission,
+        jobs_path: str,
+        entrance: Entrance | None = None,
+    ) -> None:
+        self._entrance = entrance
         self._runtime = runtime
         self._admission = admission
         self._jobs_path = jobs_path
 
     async def of_job(self, request: Request) -> None:
         """`GET /jobs/{id}/events`: ends after the job's final event."""
+        await self._let_in(request)
         await self._serve(request, [request.params["id"]])
 
     async def of_jobs(self, request: Request) -> None:
-        """`GET /events?jobs=a,b`: ends after the last one's final event."""
+        """`GET /events?jobs=a,b`: ends after the last one's final event.
+
+        Without jobs all of the caller's, without an end.
+        """
+        await self._let_in(request)
         jobs = jobs_of(query(request.scope))
-        if not jobs:
-            detail = "name the jobs: /events?jobs=ID,ID"
-            raise RefusedError(Problem.of("invalid-subscription", detail))
-        await self._serve(request, jobs)
+        if jobs:
+            await self._serve(request, jobs)
+            return
+        check_owned(self._runtime, request.principal)
+        await self._stream(request, None, _cursor(request))
+
+    async def _let_in(self, request: Request) -> None:
+        if self._entrance is not None:
+            request.principal = await self._entrance.of_stream(request.scope)
 
     async def _serve(self, request: Request, jobs: Sequence[str]) -> None:
         self._admission.check_jobs(len(jobs))
         found = await self._runtime.engine.get(jobs)
         for job_id, record in zip(jobs, found, strict=True):
-            if record is None or record.hidden:
+            if record is None or record.hidden or not may_see(record.owner, request.owner):
                 detail = f"no job is {job_id}, or its retention is over"
                 raise RefusedError(Problem.of("unknown-job", detail))
         after = _cursor(request)
         if after is not None and await self._nothing_left(jobs, found, after):
             await respond(request.send, 204, b"")  # a browser comes back no more
             return
+        await self._stream(request, jobs, after)
+
+    async def _stream(
+        self, request: Request, jobs: Sequence[str] | None, after: str | None
+    ) -> None:
         with self._admission.connection():
             await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             if request.head:
@@ -64,7 +88,8 @@ class EventStreams:
                 return
             url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
             envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
-            await _Stream(self._runtime, request.send, envelopes).run(request.receive, jobs, after)
+            stream = _Stream(self._runtime, request.send, envelopes, request.principal)
+            await stream.run(request.receive, jobs, after)
 
     async def _nothing_left(
         self, jobs: Sequence[str], records: Sequence[JobRecord | None], after: str
@@ -82,21 +107,30 @@ class EventStreams:
 class _Stream:
     """One open response: the `Channel` of a `Feed`."""
 
-    def __init__(self, runtime: Runtime, send: Send, envelopes: Envelopes) -> None:
+    def __init__(
+        self, runtime: Runtime, send: Send, envelopes: Envelopes, principal: Principal | None
+    ) -> None:
         self._send = send
         self._envelopes = envelopes
         self._clock = runtime.clock
-        self._feed = Feed(runtime, self)
+        self._feed = Feed(runtime, self, principal)
         self._open: set[str] = set()  # jobs that have not ended
         self._reset: set[str] = set()  # jobs whose reader may have missed something
+        self._begins_again = False  # the reader of all their jobs may have missed something
         self._caught_up = False
         self._timer: Timer | None = None
 
-    async def run(self, receive: Receive, jobs: Sequence[str], after: str | None) -> None:
-        """Stream until all jobs have ended, or the reader or the gateway goes."""
-        self._open = set(jobs)
+    async def run(self, receive: Receive, jobs: Sequence[str] | None, after: str | None) -> None:
+        """Stream until all jobs have ended, or the reader or the gateway goes.
+
+        Without jobs all of the reader's, which never have ended.
+        """
         await self._write(_RETRY)
-        self._feed.subscribe(jobs, after)
+        if jobs is None:
+            self._feed.subscribe_owned(after)
+        else:
+            self._open = set(jobs)
+            self._feed.subscribe(jobs, after)
         self._beat_later()
         reader = asyncio.create_task(self._until_gone(receive))
         try:
@@ -128,10 +162,16 @@ class _Stream:
         self._caught_up = True
         self._end_if_done()
 
-    async def lost(self, jobs: Sequence[str]) -> bool:
+    async def lost(self, jobs: Sequence[str] | None) -> bool:
         """Begin again, and say so."""
-        self._reset = set(jobs)
+        self._begins_again = jobs is None
+        self._reset = set(jobs or ())
         return True
+
+    async def begins(self, cursor: str) -> None:
+        """Give the reader a cursor to come back with, also before the first event."""
+        said = b"event: reset\ndata: {}\n" if self._begins_again else b""
+        await self._write(b"%sid: %s\n\n" % (said, cursor.encode()))
 
     async def close(self, code: int, reason: str) -> None:  # noqa: ARG002 - streams have no reason
         """End the response; a browser comes back with its cursor."""

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...attempt.hub import News
 from ...attempt.runtime import Runtime
+from ...auth import Principal
 from ...job import JobRecord
 from ...problem import Problem
 from ..wire import Receive, RefusedError, Scope, Send, base_url, header, query, respond_problem
 from .admission import Admission, jobs_of
 from .cloudevents import Envelopes
+from .entrance import Entrance, Entry
 from .feed import Feed
 
 SUBPROTOCOL = "cloudevents.json"
@@ -41,7 +43,15 @@ class _Frame(BaseModel):
 class EventSocket:
     """Serves the handshake; each connection is a `_Socket`."""
 
-    def __init__(self, runtime: Runtime, admission: Admission, path: str, jobs_path: str) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        admission: Admission,
+        path: str,
+        jobs_path: str,
+        entrance: Entrance | None = None,
+    ) -> None:
+        self._entrance = entrance
         self._runtime = runtime
         self._admission = admission
         self._path = path
@@ -55,11 +65,13 @@ class EventSocket:
         scope = {**scope, "scheme": "https" if scope.get("scheme") == "wss" else "http"}
         try:
             self._check(scope, len(jobs))
+            entry = Entry() if self._entrance is None else await self._entrance.of_socket(scope)
             with self._admission.connection():
+                await entry.use()
                 await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
                 url = base_url(scope, self._runtime.settings.public_url) + self._jobs_path
                 envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
-                socket = _Socket(self._runtime, send, envelopes)
+                socket = _Socket(self._runtime, send, envelopes, entry.principal)
                 await socket.run(receive, jobs, parameters.get("after"))
         except RefusedError as refusal:
             await _refuse(scope, send, refusal)
@@ -82,14 +94,19 @@ class EventSocket:
 class _Socket:
     """One open connection: the `Channel` of a `Feed`."""
 
-    def __init__(self, runtime: Runtime, send: Send, envelopes: Envelopes) -> None:
+    def __init__(
+        self, runtime: Runtime, send: Send, envelopes: Envelopes, principal: Principal | None
+    ) -> None:
         self._send = send
         self._envelopes = envelopes
         self._jobs_max = runtime.settings.subscriptions_max
-        self._feed = Feed(runtime, self)
+        self._owns = principal is not None and runtime.engine.capabilities.events_by_owner
+        self._feed = Feed(runtime, self, principal)
 
     async def run(self, receive: Receive, jobs: Sequence[str], after: str | None) -> None:
-        """Serve until the client or the gateway goes."""
+        """Serve until the client or the gateway goes; without jobs, all of the client's."""
+        if self._owns and not jobs:
+            self._feed.subscribe_owned(after)
         self._feed.subscribe(jobs, after)
         reader = asyncio.create_task(self._read(receive))
         try:
@@ -105,9 +122,12 @@ class _Socket:
     async def caught_up(self, records: Sequence[JobRecord]) -> None:
         """Nothing to say: a connection stays open, whatever its jobs do."""
 
-    async def lost(self, jobs: Sequence[str]) -> bool:  # noqa: ARG002 - the whole connection ends
+    async def lost(self, jobs: Sequence[str] | None) -> bool:  # noqa: ARG002 - all of it ends
         """A cursor that is none ends the connection."""
         return False
+
+    async def begins(self, cursor: str) -> None:
+        """Nothing to say: each event has its cursor."""
 
     async def close(self, code: int, reason: str) -> None:
         """Send Close."""
