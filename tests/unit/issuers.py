@@ -1,4 +1,4 @@
-"""An issuer of tokens on loopback: a little server with a JWKS, which may rotate, lie or be down."""
+"""An issuer of tokens on loopback: it serves a JWKS, and may rotate keys, lie or be down."""
 
 import json
 import threading

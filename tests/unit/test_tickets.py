@@ -9,6 +9,7 @@ from authed import bearing, caller, key_of, serving
 from wire import Socket, Sse, connected
 
 from eitherway.auth import Anonymous, ApiKeys, Authenticator, Principal
+from eitherway.auth.keyring import Keyring
 from eitherway.gateway.redaction import redact_tickets
 
 PREFIX = "base64url.bearer.authorization.eitherway."
@@ -194,6 +195,31 @@ async def test_connections_end_with_the_credential():
         assert lasting.quiet
         lasting.hear("websocket.disconnect", code=1000)
         await lasting.over()
+
+
+async def test_connections_end_when_a_key_is_revoked():
+    """4401 within half a minute, by ticket or not; and its tickets open nothing."""
+    async with serving(ApiKeys()) as served:
+        keyring = Keyring(served.runtime.engine, served.clock)
+        key, shown = await keyring.create("ada")
+        ticket = await ticket_of(served, bearing(shown))
+        unused = await ticket_of(served, bearing(shown))
+        sockets = [
+            await connected(served, **bearing(shown)),
+            await connected(served, f"/events?ticket={ticket}"),
+        ]
+        other = await connected(served, **await caller(served, "ada"))
+        await served.advance(30)
+        assert all(socket.quiet for socket in sockets)
+        await keyring.revoke(key.id)
+        await served.advance(30)
+        for socket in sockets:
+            assert (await socket.sent())["code"] == 4401
+            await socket.over()
+        assert (await served.request("GET", f"/events?ticket={unused}")).status == 401
+        assert other.quiet
+        other.hear("websocket.disconnect", code=1000)
+        await other.over()
 
 
 def subprotocol(token):

@@ -53,7 +53,15 @@ class ApiKeys(Authenticator):
             raise CredentialError("this API key was revoked")
         if key.expires is not None and key.expires <= self._clock.now():
             raise CredentialError("this API key has expired")
-        return Principal(key.principal, key.expires)
+        return Principal(key.principal, key.expires, f"{PREFIX}{key.id}")
+
+    async def holds(self, principal: Principal) -> bool:
+        """Whether its key was not revoked."""
+        credential = principal.credential or ""
+        if not credential.startswith(PREFIX):
+            return True
+        key = await self._find(credential.removeprefix(PREFIX))
+        return key is not None and key.revoked is None
 
     def _sent(self, headers: Mapping[str, str]) -> str | None:
         """What claims to be an API key. Under the own header that is everything."""

@@ -21,10 +21,12 @@ class Principal:
     """Somebody who has shown a credential. Their jobs are theirs alone, by this `id`.
 
     `expires` is when the credential does, in epoch seconds: open connections end with it.
+    `credential` tells which one it was, and is no secret: `Authenticator.holds` is asked about it.
     """
 
     id: str
     expires: float | None = None
+    credential: str | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.id) <= PRINCIPAL_CHARS_MAX or not self.id.isprintable():
@@ -73,6 +75,14 @@ class Authenticator(ABC):
         `CredentialError` for one of this kind that is bad, `AuthUnavailableError` where that cannot
         be told.
         """
+
+    async def holds(self, principal: Principal) -> bool:  # noqa: ARG002 - expiry is looked at anyway
+        """Whether the credential it was recognised by still does: False once it is taken back.
+
+        Asked every half minute while a connection is open, and of each ticket. True for those of
+        other kinds.
+        """
+        return True
 
 
 class Anonymous(Authenticator):

@@ -59,7 +59,13 @@ class Tickets:
         expires = self._clock.now() + self._lifetime_seconds
         if principal.expires is not None:
             expires = min(expires, principal.expires)
-        said = [secrets.token_hex(12), principal.id, expires, principal.expires]
+        said = [
+            secrets.token_hex(12),
+            expires,
+            principal.id,
+            principal.expires,
+            principal.credential,
+        ]
         signed = (await self._signing()).dumps(said)
         return (signed.decode() if isinstance(signed, bytes) else signed), expires
 
@@ -73,10 +79,10 @@ class Tickets:
             said: Any = (await self._signing()).loads(text)
         except (BadData, ValueError):
             raise CredentialError("this is no ticket") from None
-        ticket_id, name, expires, principal_expires = said
+        ticket_id, expires, *principal = said
         if expires <= self._clock.now():
             raise CredentialError("the ticket has expired")
-        return Ticket(ticket_id, Principal(name, principal_expires), expires)
+        return Ticket(ticket_id, Principal(*principal), expires)
 
     async def use_up(self, ticket: Ticket) -> None:
         """Take a ticket that is good for one use. `CredentialError` if it was used, anywhere.

@@ -50,6 +50,13 @@ class Gatekeeper:
             raise self.refusal()
         return principal
 
+    async def holds(self, principal: Principal) -> bool:
+        """Whether the credential still holds that the principal was recognised by."""
+        for authenticator in self._authenticators:
+            if not await authenticator.holds(principal):
+                return False
+        return True
+
     def guard(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, for whom is let in."""
 

@@ -38,6 +38,7 @@ class Entrance:
         settings = runtime.settings
         secret = None if settings.secret is None else settings.secret.get_secret_value()
         self._gatekeeper = gatekeeper
+        self.holds = gatekeeper.holds
         self.tickets = Tickets(runtime.engine, runtime.clock, secret, settings.ticket_seconds)
 
     async def of_stream(self, scope: Scope) -> Principal | None:
@@ -60,11 +61,15 @@ class Entrance:
         if text is None:
             return None
         try:
-            return await self.tickets.read(text)
+            ticket = await self.tickets.read(text)
+            held = await self.holds(ticket.principal)
         except CredentialError as error:
             raise self._gatekeeper.refusal(str(error)) from None
         except EngineUnavailableError as error:
             raise unavailable(error) from None
+        if not held:
+            raise self._gatekeeper.refusal("the ticket's credential was taken back")
+        return ticket
 
     async def _use_up(self, ticket: Ticket) -> None:
         try:

@@ -12,9 +12,9 @@ from typing import Protocol
 from ...attempt.hub import News, read_news
 from ...attempt.runtime import Runtime
 from ...auth import Principal
-from ...clock import Timer
 from ...errors import EngineError, EngineUnavailableError
 from ...job import JobRecord, may_see
+from .lifetime import Holds, Lifetime
 from .outbox import Outbox, Step
 from .owned import OwnedJobs
 from .replay import event_of
@@ -22,7 +22,6 @@ from .replay import event_of
 logger = logging.getLogger("eitherway.gateway")
 
 _CLOSE_SECONDS = 10.0
-_TIMER_SECONDS_MAX = 86_400.0
 
 NORMAL, RESTART, BUSY, BUG = 1000, 1012, 1013, 1011
 EXPIRED, UNKNOWN_JOB, CURSOR_GONE = 4401, 4404, 4410
@@ -59,13 +58,15 @@ class Feed:
     """
 
     def __init__(
-        self, runtime: Runtime, channel: Channel, principal: Principal | None = None
+        self,
+        runtime: Runtime,
+        channel: Channel,
+        principal: Principal | None = None,
+        holds: Holds | None = None,
     ) -> None:
         self._engine = runtime.engine
         self._owner = None if principal is None else principal.id
         self._owned: OwnedJobs | None = None
-        self._clock = runtime.clock
-        self._expiring: Timer | None = None
         self._hub = runtime.hub
         self._queue_max = runtime.settings.push_queue_max
         self._channel = channel
@@ -75,8 +76,7 @@ class Feed:
         self._outbox = Outbox(self._failed)
         self._over = False
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if principal is not None and principal.expires is not None:
-            self._expire_at(principal.expires)
+        self._lifetime = Lifetime(runtime.clock, principal, holds, self._expired)
 
     @property
     def jobs(self) -> int:
@@ -232,21 +232,15 @@ class Feed:
             logger.error("push to one reader failed", exc_info=error)
             self.end(BUG, "")
 
-    def _expire_at(self, expires: float) -> None:
-        left = expires - self._clock.now()
-        if left <= 0:
-            self.end(EXPIRED, "the credential has expired: come back with a new one")
-        else:
-            again = partial(self._expire_at, expires)
-            self._expiring = self._clock.call_later(min(left, _TIMER_SECONDS_MAX), again)
+    def _expired(self) -> None:
+        self.end(EXPIRED, "the credential does not hold any more: come back with a new one")
 
     def _leave(self) -> None:
         self._over = True
         self._hub.leave(self, self._last)
         if self._owned is not None:
             self._owned.leave()
-        if self._expiring is not None:
-            self._expiring.cancel()
+        self._lifetime.cancel()
 
     def _finish(self) -> None:
         if not self.finished.done():

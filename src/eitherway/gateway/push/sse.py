@@ -18,6 +18,7 @@ from .admission import Admission, check_owned, jobs_of
 from .cloudevents import Envelopes
 from .entrance import Entrance
 from .feed import NORMAL, Feed
+from .lifetime import Holds
 
 COMMENT_SECONDS = 15.0
 _RETRY = b"retry: 1000\n\n"  # milliseconds until a browser comes back
@@ -88,7 +89,8 @@ class EventStreams:
                 return
             url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
             envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
-            stream = _Stream(self._runtime, request.send, envelopes, request.principal)
+            holds = None if self._entrance is None else self._entrance.holds
+            stream = _Stream(self._runtime, request.send, envelopes, request.principal, holds)
             await stream.run(request.receive, jobs, after)
 
     async def _nothing_left(
@@ -108,12 +110,17 @@ class _Stream:
     """One open response: the `Channel` of a `Feed`."""
 
     def __init__(
-        self, runtime: Runtime, send: Send, envelopes: Envelopes, principal: Principal | None
+        self,
+        runtime: Runtime,
+        send: Send,
+        envelopes: Envelopes,
+        principal: Principal | None,
+        holds: Holds | None,
     ) -> None:
         self._send = send
         self._envelopes = envelopes
         self._clock = runtime.clock
-        self._feed = Feed(runtime, self, principal)
+        self._feed = Feed(runtime, self, principal, holds)
         self._open: set[str] = set()  # jobs that have not ended
         self._reset: set[str] = set()  # jobs whose reader may have missed something
         self._begins_again = False  # the reader of all their jobs may have missed something

@@ -19,6 +19,7 @@ from .admission import Admission, jobs_of
 from .cloudevents import Envelopes
 from .entrance import Entrance, Entry
 from .feed import Feed
+from .lifetime import Holds
 
 SUBPROTOCOL = "cloudevents.json"
 NOT_TEXT, NOT_ALLOWED = 1003, 1008
@@ -71,7 +72,8 @@ class EventSocket:
                 await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
                 url = base_url(scope, self._runtime.settings.public_url) + self._jobs_path
                 envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
-                socket = _Socket(self._runtime, send, envelopes, entry.principal)
+                holds = None if self._entrance is None else self._entrance.holds
+                socket = _Socket(self._runtime, send, envelopes, entry.principal, holds)
                 await socket.run(receive, jobs, parameters.get("after"))
         except RefusedError as refusal:
             await _refuse(scope, send, refusal)
@@ -95,13 +97,18 @@ class _Socket:
     """One open connection: the `Channel` of a `Feed`."""
 
     def __init__(
-        self, runtime: Runtime, send: Send, envelopes: Envelopes, principal: Principal | None
+        self,
+        runtime: Runtime,
+        send: Send,
+        envelopes: Envelopes,
+        principal: Principal | None,
+        holds: Holds | None,
     ) -> None:
         self._send = send
         self._envelopes = envelopes
         self._jobs_max = runtime.settings.subscriptions_max
         self._owns = principal is not None and runtime.engine.capabilities.events_by_owner
-        self._feed = Feed(runtime, self, principal)
+        self._feed = Feed(runtime, self, principal, holds)
 
     async def run(self, receive: Receive, jobs: Sequence[str], after: str | None) -> None:
         """Serve until the client or the gateway goes; without jobs, all of the client's."""
