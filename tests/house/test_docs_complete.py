@@ -10,6 +10,7 @@ import pytest
 import typer
 
 import eitherway
+import eitherway.auth
 import eitherway.sql
 from eitherway import Context, Limit, Retry
 from eitherway.cli.main import cli
@@ -69,6 +70,8 @@ def test_every_problem_is_described_with_its_status(name: str) -> None:
 def test_every_public_name_is_in_the_reference() -> None:
     text = everything(REFERENCE)
     assert [name for name in eitherway.__all__ if f"`{name}" not in text] == []
+    guide = (ROOT / "docs" / "how-to" / "authenticate.md").read_text()
+    assert [name for name in eitherway.auth.__all__ if name not in guide] == []
     called = [f"`{name}`" if name == "once_table" else f"{name}(" for name in eitherway.sql.__all__]
     assert [name for name in called if name not in text] == []
 
