@@ -201,6 +201,7 @@ async def test_another_header_may_hold_the_key():
         assert all(key not in str(seen) for *_, seen in served.app.asked)
         assert served.app.asked[0][2]["x-other"] == "1"
         refused = await served.request("POST", "/direct", headers={"x-api-key": "nonsense"})
+        assert refused.headers["vary"] == "x-api-key"
         challenge = refused.headers["www-authenticate"]
         assert (refused.status, challenge) == (401, 'ApiKey realm="eitherway", header="X-API-Key"')
 

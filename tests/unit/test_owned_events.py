@@ -7,7 +7,9 @@ import pytest
 from authed import caller, serving
 from wire import Sse, connected
 
+from eitherway.attempt.hub import read_news
 from eitherway.auth import Anonymous, ApiKeys
+from eitherway.engine.event_query import OwnedBy
 from eitherway.gateway.push import owned
 
 
@@ -187,6 +189,53 @@ async def test_nothing_is_missed_and_nothing_told_twice_while_it_catches_up():
         for stream in streams:
             assert seen(await told(stream, 1)) == [(last, "queued")]
         await left(*streams)
+
+
+async def test_what_a_late_hub_tells_again_is_left_out():
+    """It may be behind what a reader has read in the log: then it tells that, too."""
+    async with serving() as served:
+        ada = await caller(served, "ada")
+        stream, first = await opened(served, **ada)
+        cursor = first.removeprefix("id: ").strip()
+        await left(stream)
+        ids = [await made(served, ada) for _ in range(3)]
+        stream, _ = await opened(served, f"/events?after={cursor}", **ada)
+        assert seen(await told(stream, 3)) == [(job_id, "queued") for job_id in ids]
+        engine, hub = served.runtime.engine, served.runtime.hub
+        while not hub._owned:
+            await asyncio.sleep(0)
+        page = await engine.events(cursor, 0)
+        hub._tell(await read_news(engine, page.events))
+        last = await made(served, ada)
+        assert seen(await told(stream, 1)) == [(last, "queued")]
+        await left(stream)
+
+
+async def test_what_the_hub_tells_before_the_reader_is_up_to_now_is_not_lost(monkeypatch):
+    """An engine answers late: what happened since its answer was made, the hub has told by then."""
+    async with serving() as served:
+        ada = await caller(served, "ada")
+        engine, happened = served.runtime.engine, []
+        events, join = engine.events, owned.OwnedJobs.catch_up
+        following = []
+
+        async def catch_up(self, cursor, tell):
+            following.append(self)
+            await join(self, cursor, tell)
+
+        async def late(after, wait_seconds, *, jobs=None):
+            page = await events(after, wait_seconds, jobs=jobs)
+            if isinstance(jobs, OwnedBy) and following and not happened:
+                happened.append(await made(served, ada))
+                while not following[0].missed:
+                    await asyncio.sleep(0)
+            return page
+
+        monkeypatch.setattr(owned.OwnedJobs, "catch_up", catch_up)
+        monkeypatch.setattr(engine, "events", late)
+        stream, _ = await opened(served, **ada)
+        assert seen(await told(stream, 1)) == [(happened[0], "queued")]
+        await left(stream)
 
 
 async def test_what_is_remembered_is_bounded(monkeypatch):

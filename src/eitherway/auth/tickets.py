@@ -29,6 +29,7 @@ TICKET_CHARS_MAX = 2_048
 _USED = Answer(204, "text/plain", b"")
 _SECRET = "tickets"  # noqa: S105 - the name of it
 _TRIES = 5
+_SKEW_SECONDS = 60.0  # by which the clocks of two gateways may differ
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,13 @@ class Tickets:
         """
         name = f"ticket:{ticket.id}"
         fingerprint = sha256(name.encode()).digest()
-        use = KeyUse(key=name, fingerprint=fingerprint, expires=ticket.expires + 1)
+        kept = ticket.expires + _SKEW_SECONDS
+        use = KeyUse(key=name, fingerprint=fingerprint, expires=kept)
         wish = KeyWish(use=use, job_id=ticket.id, lease_seconds=self._lifetime_seconds)
         (hold,) = await self._engine.claim([wish])
         if not isinstance(hold, KeyHold):
             raise CredentialError("the ticket was used before")
-        end = KeyEnd(hold=hold, expires=ticket.expires + 1, answer=_USED)
+        end = KeyEnd(hold=hold, expires=kept, answer=_USED)
         await self._engine.settle([Settlement(key=end)])  # or it would be free if this process dies
 
     async def _signing(self) -> URLSafeSerializer:

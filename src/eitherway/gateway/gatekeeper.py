@@ -9,7 +9,7 @@ from ..auth import Anonymous, Authenticator, AuthUnavailableError, CredentialErr
 from ..errors import EngineUnavailableError
 from ..problem import Problem
 from .routes import Endpoint, Request
-from .wire import Header, RefusedError, Scope
+from .wire import Header, RefusedError, Scope, with_header
 
 logger = logging.getLogger("eitherway.gateway")
 
@@ -34,6 +34,9 @@ class Gatekeeper:
             for one in self._authenticators
             for name in one.credential_headers
         )
+        own = self.credential_headers - {b"authorization"}
+        # caches keep answers to `Authorization` apart by themselves (RFC 9111, section 3.5)
+        self._vary: Header | None = (b"vary", b", ".join(sorted(own))) if own else None
 
     async def admit(self, scope: Scope, token: str | None = None) -> Principal | None:
         """Who it is; None for anybody. `token` stands for `Authorization: Bearer`.
@@ -50,6 +53,12 @@ class Gatekeeper:
             raise self.refusal()
         return principal
 
+    async def identify(self, request: Request) -> None:
+        """Say in the request who it is from. `RefusedError`."""
+        if self._vary is not None:
+            request.send = with_header(request.send, self._vary)
+        request.principal = await self.admit(request.scope)
+
     async def holds(self, principal: Principal) -> bool:
         """Whether the credential still holds that the principal was recognised by."""
         for authenticator in self._authenticators:
@@ -61,7 +70,7 @@ class Gatekeeper:
         """The endpoint, for whom is let in."""
 
         async def guarded(request: Request) -> None:
-            request.principal = await self.admit(request.scope)
+            await self.identify(request)
             await endpoint(request)
 
         return guarded

@@ -80,7 +80,7 @@ class OperationDoor:
         if self._varies:  # of refusals, too
             request.send = with_header(request.send, VARY)
         if self._gatekeeper is not None:
-            request.principal = await self._gatekeeper.admit(request.scope)
+            await self._gatekeeper.identify(request)
         body = await self._body(request)
         key = self._key_header.use(request, body)
         scope = request.scope

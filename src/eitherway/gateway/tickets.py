@@ -22,9 +22,9 @@ class TicketResource:
 
     async def __call__(self, request: Request) -> None:
         """`POST /tickets`: `{"ticket", "expires"}`. There is none for nobody: 401."""
-        principal = await self._gatekeeper.admit(request.scope)
-        if principal is None:
+        await self._gatekeeper.identify(request)
+        if request.principal is None:
             raise self._gatekeeper.refusal()
-        ticket, expires = await self._tickets.issue(principal)
+        ticket, expires = await self._tickets.issue(request.principal)
         body = to_json({"ticket": ticket, "expires": rfc3339(expires)})
         await respond(request.send, 200, body, headers=_NO_STORE)
