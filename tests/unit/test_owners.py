@@ -1,5 +1,7 @@
 """Whose a job is: told to the handler, kept with the job, and hidden from everybody else."""
 
+import asyncio
+
 import pytest
 from authed import bearing, caller, key_of, serving, shop
 from wire import Sse, connected
@@ -214,6 +216,33 @@ async def test_each_item_of_a_batch_is_its_owners(together):
         await served.drain()
         assert served.app.asked[0] == "ada"
         assert set(served.app.asked[1:]) == {("ada", "ada")}
+
+
+async def test_a_call_that_becomes_a_job_is_its_callers():
+    """Promoted while it runs: the record has the owner from its first moment on."""
+    app, go, seen = App("shop", auth=ApiKeys()), asyncio.Event(), []
+
+    @app.post("/slow", delivery="auto")
+    async def slow(ctx: Context) -> str | None:
+        seen.append(ctx.principal)
+        await go.wait()
+        return ctx.principal
+
+    async with TestApp(app) as served:
+        ada, bob = await caller(served, "ada"), await caller(served, "bob")
+        asking = served.request("POST", "/slow", headers={**ada, "prefer": "wait=5"})
+        request = asyncio.ensure_future(asking)
+        while not seen:
+            await served.clock.let_run()
+        await served.advance(5)
+        answer = await request
+        assert answer.status == 202
+        url = f"/jobs/{answer.json()['id']}"
+        assert (await served.request("GET", url, headers=bob)).status == 404
+        assert (await served.request("GET", url, headers=ada)).json()["status"] == "running"
+        go.set()
+        done = await served.request("GET", url, headers={**ada, "prefer": "wait=5"})
+        assert done.json()["result"] == "ada"
 
 
 async def test_python_has_no_caller():
