@@ -206,6 +206,12 @@ async def test_another_header_may_hold_the_key():
         assert (refused.status, challenge) == (401, 'ApiKey realm="eitherway", header="X-API-Key"')
 
 
+@pytest.mark.parametrize("header", ["", "Authorization", "X Key", 'X"', "X\n", "é"])
+def test_a_header_that_is_none_is_refused(header):
+    with pytest.raises(ConfigurationError, match="header="):
+        ApiKeys(header=header)
+
+
 class Badge(Authenticator):
     """Somebody's own."""
 

@@ -114,6 +114,56 @@ async def test_a_ticket_opens_nothing_else():
             assert shown.status == 401
 
 
+async def test_the_longest_name_fits_a_ticket():
+    async with serving(ApiKeys()) as served:
+        name = "".join(chr(0x1F300 + number) for number in range(255))
+        ticket = await ticket_of(served, await caller(served, name))
+        stream = Sse(served, f"/events?ticket={ticket}")
+        assert (await stream.start())["status"] == 200
+        stream.hear("http.disconnect")
+        await stream.over()
+
+
+class Session(Authenticator):
+    """A credential that ends in a minute and a half."""
+
+    credential_headers = ("session",)
+
+    async def open(self, engine, clock):
+        self._ends = clock.now() + 90
+
+    async def authenticate(self, headers):
+        name = headers.get("session")
+        return None if name is None else Principal(name, self._ends)
+
+
+class Moody(Session):
+    """Cannot tell whether it holds, then says that it does not."""
+
+    asked = 0
+
+    async def authenticate(self, headers):
+        return Principal("ada") if "session" in headers else None
+
+    async def holds(self, principal):
+        self.asked += 1
+        if self.asked == 1:
+            raise ZeroDivisionError
+        return self.asked < 3
+
+
+async def test_an_authenticator_that_cannot_tell_is_asked_again(caplog):
+    async with serving([Moody()]) as served:
+        socket = await connected(served, session="ada")
+        for _ in range(2):
+            await served.advance(30)
+            assert socket.quiet
+        await served.advance(30)
+        assert (await socket.sent())["code"] == 4401
+        await socket.over()
+    assert caplog.text.count("cannot be told") == 1
+
+
 FORGED = ["", "a", "a.b", "é", "x" * 100_000, "eNqLVkosLcmIz00sSszJTFayUqhWSlSyUkpJLFaqBQB7nwh0.x"]
 
 
@@ -152,19 +202,6 @@ async def test_the_secret_is_the_stores_or_the_setting():
     for secret in ("a" * 32, "b" * 32, None):
         async with serving(ApiKeys(), **({} if secret is None else {"secret": secret})) as other:
             assert (await other.request("GET", f"/events?ticket={ticket}")).status == 401
-
-
-class Session(Authenticator):
-    """A credential that ends in a minute and a half."""
-
-    credential_headers = ("session",)
-
-    async def open(self, engine, clock):
-        self._ends = clock.now() + 90
-
-    async def authenticate(self, headers):
-        name = headers.get("session")
-        return None if name is None else Principal(name, self._ends)
 
 
 async def test_connections_end_with_the_credential():

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 
 from ..clock import Clock
 from ..engine.contract import Engine
+from ..errors import ConfigurationError
 from .authenticator import Authenticator, CredentialError, Principal, SecurityScheme, bearer_token
 from .keyring import KEY, PREFIX, ApiKey, Keyring, digest_of
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
 
 
 class ApiKeys(Authenticator):
@@ -23,6 +27,10 @@ class ApiKeys(Authenticator):
     def __init__(
         self, *, header: str | None = None, cache_seconds: float = 10.0, cache_max: int = 10_000
     ) -> None:
+        if header is not None and (
+            _HEADER.fullmatch(header) is None or header.lower() == "authorization"
+        ):
+            raise ConfigurationError(f"ApiKeys(header={header!r}): a header of its own, X-API-Key")
         self._header = None if header is None else header.lower()
         self._known = _Cache(cache_seconds, cache_max)
         self._unknown = _Cache(cache_seconds, cache_max)  # apart: nonsense drives out no good key

@@ -24,7 +24,8 @@ from .store import OwnTable
 if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer
 
-TICKET_CHARS_MAX = 2_048
+TICKET_CHARS_MAX = 8_192
+"""More than the longest principal needs, escaped and encoded."""
 
 _USED = Answer(204, "text/plain", b"")
 _SECRET = "tickets"  # noqa: S105 - the name of it

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 
 from ...auth import Principal
 from ...clock import Clock, Timer
-from ...errors import EngineError
+
+logger = logging.getLogger("eitherway.gateway")
 
 HOLDS_SECONDS = 30.0
 """How often it is asked whether a credential was taken back."""
@@ -62,7 +64,8 @@ class Lifetime:
     async def _ask(self, principal: Principal, holds: Holds) -> None:
         try:
             held = await holds(principal)
-        except EngineError:
+        except Exception:  # an authenticator of the user's own, or a store that is away
+            logger.exception("whether a credential still holds cannot be told")
             held = True  # it may be told the next time
         self._asking = None
         if self._principal is None:
