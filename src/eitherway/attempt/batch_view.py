@@ -47,6 +47,7 @@ class BatchContext(Context):
             attempts_max=shared.attempts_max,
             deadline=shared.deadline.timestamp(),
             headers=shared.headers,
+            span=views[0].span,
             enqueue=self._enqueue_here,
         )
         self.principal = shared.principal

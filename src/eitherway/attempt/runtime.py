@@ -20,6 +20,7 @@ from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..signals import Throttled
 from ..sync_table import refuse_running_loop
+from ..trace import Span, Trace
 from ..unit import UnitOfWork
 from .able import check_able
 from .adaptive import Teacher
@@ -121,6 +122,7 @@ class Runtime:
         *,
         job_id: str,
         headers: Mapping[str, str],
+        span: Span,
         deadline: float,
         delivery: Delivery | None = None,
     ) -> Context:
@@ -128,7 +130,7 @@ class Runtime:
 
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
-            job = self.new_job(target, args, kwargs)
+            job = self.new_job(target, args, kwargs, span.child)
             unit.add_job(job)
             return self.handle(target, job.id)
 
@@ -139,8 +141,13 @@ class Runtime:
             attempts_max=delivery.job.attempts_max if delivery else 1,
             deadline=deadline,
             headers=headers,
+            span=span,
             enqueue=enqueue,
         )
+
+    def span(self, job_id: str, trace: Trace | None) -> Span:
+        """A new span for an attempt, or a request, of this job."""
+        return Span(job_id, trace, self.randomness.span_id)
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -149,7 +156,11 @@ class Runtime:
         return self.randomness.job_id(self.clock.now())
 
     def new_job(
-        self, operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        operation: Operation,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        trace: Trace | None = None,
     ) -> NewJob:
         """The job of a call from Python, due when its timing says. `InvalidInputError`."""
         capabilities = self.engine.capabilities
@@ -160,6 +171,7 @@ class Runtime:
             job_id=self.new_id(),
             now=self.clock.now(),
             payload_bytes_max=capabilities.payload_bytes_max,
+            trace=trace,
         )
         return scheduled(job, timing, capabilities.delay_seconds_max) if timing else job
 

@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from ..errors import ConfigurationError
 from ..problem import Problem
+from ..trace import Span
 from .wire import Receive, RefusedError, Scope, Send, allow
 
 
@@ -28,6 +29,7 @@ class Request:
     route: str = ""  # the path as it was declared; empty where nothing was found
     operation: str | None = None
     job_id: str | None = None
+    span: Span | None = None  # of a call, or of the request that stored a job
 
 
 Endpoint = Callable[[Request], Awaitable[None]]

@@ -9,16 +9,19 @@ from urllib.parse import parse_qsl
 
 from ..errors import EitherwayError
 from ..problem import Answer, Problem
+from ..trace import Trace
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-# what stays out of `Context.headers`, and so out of the store: credentials, and one hop's own
+# what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
+# trace, which is each attempt's own there
 _NOT_FOR_HANDLERS = frozenset(
     b"authorization cookie proxy-authorization connection keep-alive te trailer transfer-encoding "
-    b"upgrade host content-length content-type content-encoding expect".split()
+    b"upgrade host content-length content-type content-encoding expect "
+    b"traceparent tracestate".split()
 )
 
 
@@ -51,6 +54,18 @@ def handler_headers(scope: Scope) -> dict[str, str]:
         for name, value in scope["headers"]
         if name not in _NOT_FOR_HANDLERS
     }
+
+
+def trace_of(scope: Scope) -> Trace | None:
+    """The trace that a request belongs to; None where it names none, or not in a valid way."""
+    parents = [value for name, value in scope["headers"] if name == b"traceparent"]
+    if not parents:
+        return None
+    states = [value for name, value in scope["headers"] if name == b"tracestate"]
+    return Trace.of(
+        [value.decode("latin-1") for value in parents],
+        [value.decode("latin-1") for value in states],
+    )
 
 
 def query(scope: Scope) -> dict[str, str]:
