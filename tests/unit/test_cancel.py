@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from eitherway import App, Context, JobFailedError, Limit, Retry
+from eitherway import App, Context, JobFailedError, Limit, Retry, UnknownJobError
 from eitherway.attempt.leases import LeaseKeeper
 from eitherway.engine.conformance.samples import a_redrive
 from eitherway.job import JobState, Outcome
@@ -40,6 +40,26 @@ async def running(shop, seen):
     drain = asyncio.create_task(shop.drain())
     await seen["started"].wait()
     return drain
+
+
+async def test_a_handle_cancels_its_job(test_app):
+    """True where that ended it, waiting or running; False, and nothing done, where it had ended."""
+    app, work, notes, seen = slow()
+    async with test_app(app) as shop:
+        waiting = await shop.enqueue(work)
+        assert await waiting.cancel()
+        assert not await waiting.cancel()
+        job = await shop.enqueue(work)
+        drain = await running(shop, seen)
+        assert await job.cancel()
+        await drain
+        assert (await job.status(), await waiting.status()) == (JobState.CANCELED,) * 2
+        assert seen["ended"] == [True]
+        with pytest.raises(JobFailedError, match="canceled"):
+            await job.result()
+        assert await notes.get(job.id, None) is None
+        with pytest.raises(UnknownJobError):
+            await shop.runtime.handle(shop.runtime.operations.of(work), "nope").cancel()
 
 
 async def test_a_queued_job_is_canceled_and_never_runs(test_app):

@@ -199,6 +199,12 @@ class Runtime:
             raise TimeoutError(f"job {job_id} is {record.state} after {timeout_seconds:g} s")
         return record
 
+    async def cancel_job(self, job_id: str) -> bool:
+        """End it, by a write that is fenced; False where it had ended. `UnknownJobError`."""
+        await self.read_job(job_id)
+        (canceled,) = await self.canceler.cancel([job_id])
+        return canceled
+
     # -- tables ----------------------------------------------------------------------------------
 
     def unit(self) -> UnitOfWork:
