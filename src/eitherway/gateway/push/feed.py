@@ -13,6 +13,7 @@ from ...attempt.hub import News, read_news
 from ...attempt.runtime import Runtime
 from ...errors import EngineError, EngineUnavailableError
 from ...job import JobRecord
+from ..kept import missing
 from .outbox import Outbox, Step
 from .replay import event_of
 
@@ -21,7 +22,7 @@ logger = logging.getLogger("eitherway.gateway")
 _CLOSE_SECONDS = 10.0
 
 NORMAL, RESTART, BUSY, BUG = 1000, 1012, 1013, 1011
-UNKNOWN_JOB, CURSOR_GONE = 4404, 4410
+UNKNOWN_JOB, GONE = 4404, 4410
 """Why a connection ends, in the codes of RFC 6455 and 4000 plus a status of HTTP."""
 
 
@@ -49,6 +50,7 @@ class Feed:
     """
 
     def __init__(self, runtime: Runtime, channel: Channel) -> None:
+        self._runtime = runtime
         self._engine = runtime.engine
         self._hub = runtime.hub
         self._queue_max = runtime.settings.push_queue_max
@@ -117,15 +119,16 @@ class Feed:
         jobs = [job_id for job_id in wanted if job_id in self._last]
         await self._hub.join(self, jobs)
         found = dict(zip(jobs, await self._engine.get(jobs), strict=True))
-        unknown = [job_id for job_id, record in found.items() if record is None or record.hidden]
-        if unknown:
-            self.end(UNKNOWN_JOB, f"unknown: {' '.join(unknown)}")
+        unknown, gone = await missing(self._runtime, jobs, list(found.values()))
+        if unknown or gone:
+            kind, named = ("unknown", unknown) if unknown else ("gone", gone)
+            self.end(UNKNOWN_JOB if unknown else GONE, f"{kind}: {' '.join(named)}")
             return
         records = [record for record in found.values() if record is not None]
         cursor = after
         if cursor is not None and not await self._is_cursor(cursor, jobs[:1]):
             if not await self._channel.lost(jobs):
-                self.end(CURSOR_GONE, "no such cursor: subscribe without one")
+                self.end(GONE, "no such cursor: subscribe without one")
                 return
             cursor = None
         if cursor is None:
