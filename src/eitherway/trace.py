@@ -97,6 +97,8 @@ class Span:
 
 def _state(values: Sequence[str]) -> str | None:
     """The members of all headers in their order; None where there is none, or one is invalid."""
+    if not values:
+        return None
     listed = [part.strip(" \t") for value in values for part in value.split(",")]
     members = [member for member in listed if member]
     if len(members) > _MEMBERS_MAX or not all(map(_MEMBER.fullmatch, members)):

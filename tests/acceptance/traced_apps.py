@@ -33,7 +33,7 @@ async def first(wanted: Note, ctx: Context) -> None:
     """Hangs when it runs for the first time, fails the second, and succeeds the third."""
     times = note("first", wanted, ctx)
     if times == 1:
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
     if times == 2:
         raise RuntimeError("again")
     await ctx.enqueue(after, wanted)

@@ -160,6 +160,8 @@ async def child_batch(ctx: Context, items: list[int]) -> list[int]:
         with ctx.item(index) as item:
             seen.append((item.job_id, item.attempt, item.traceparent, None))
             await item.enqueue(child)
+    await ctx.enqueue(child)
+    seen.append((ctx.job_id, 0, ctx.traceparent, None))
     return items
 
 
@@ -228,11 +230,15 @@ async def test_a_job_from_python_starts_a_trace(traced):
     """Of its own; in a batch, each item has its own."""
     jobs = [await traced.enqueue(child_batch, number) for number in range(3)]
     await finish(traced)
-    items = [entry for entry in seen if entry[0] in {job.id for job in jobs}]
-    children = [entry for entry in seen if entry not in items]
+    items = [entry for entry in seen if entry[0] in {job.id for job in jobs} and entry[1]]
+    (batch,) = [entry for entry in seen if not entry[1]]
     ids = sorted(trace_of(job.id) for job in jobs)
     assert sorted(span[3:35] for _, _, span, _ in items) == ids
-    assert sorted(span[3:35] for _, _, span, _ in children) == ids
+    assert batch[2] == items[0][2]  # seen as its first item
+    children = {entry[0] for entry in seen} - {job.id for job in jobs}
+    records = [await traced.runtime.read_job(job_id) for job_id in children]
+    parents = sorted(record.traceparent for record in records)
+    assert parents == sorted([batch[2], *(span for _, _, span, _ in items)])
 
 
 async def test_a_handler_that_does_not_ask_costs_no_headers(traced):

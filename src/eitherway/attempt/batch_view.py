@@ -47,9 +47,10 @@ class BatchContext(Context):
             attempts_max=shared.attempts_max,
             deadline=shared.deadline.timestamp(),
             headers=shared.headers,
-            span=views[0].span,
+            span=views[0].span,  # as all that is said of the first item
             enqueue=self._enqueue_here,
         )
+        shared.span = self.span
         self.principal = shared.principal
         self.views = views
         self._shared = shared

@@ -130,11 +130,11 @@ class Runtime:
 
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
-            job = self.new_job(target, args, kwargs, span.child)
+            job = self.new_job(target, args, kwargs, context.span.child)
             unit.add_job(job)
             return self.handle(target, job.id)
 
-        return Context(
+        context = Context(
             job_id=job_id,
             operation=operation.name,
             attempt=delivery.job.attempt if delivery else 1,
@@ -144,6 +144,7 @@ class Runtime:
             span=span,
             enqueue=enqueue,
         )
+        return context
 
     def span(self, job_id: str, trace: Trace | None) -> Span:
         """A new span for an attempt, or a request, of this job."""

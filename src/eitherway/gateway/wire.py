@@ -58,14 +58,13 @@ def handler_headers(scope: Scope) -> dict[str, str]:
 
 def trace_of(scope: Scope) -> Trace | None:
     """The trace that a request belongs to; None where it names none, or not in a valid way."""
-    parents = [value for name, value in scope["headers"] if name == b"traceparent"]
-    if not parents:
+    if header(scope, b"traceparent") is None:
         return None
-    states = [value for name, value in scope["headers"] if name == b"tracestate"]
-    return Trace.of(
-        [value.decode("latin-1") for value in parents],
-        [value.decode("latin-1") for value in states],
-    )
+
+    def values(wanted: bytes) -> list[str]:
+        return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
+
+    return Trace.of(values(b"traceparent"), values(b"tracestate"))
 
 
 def query(scope: Scope) -> dict[str, str]:

@@ -58,7 +58,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse, within bounds."""
         measure = self._measure
-        if self._deaf or self._unwanted(len(data)):
+        if self._deaf or (measure.in_body and self._unwanted(len(data))):
             self._ignore(len(data))
             return
         in_body, body_bytes = measure.in_body, measure.body_bytes
@@ -214,7 +214,7 @@ class Connection(HttpToolsProtocol):
 
     def _unwanted(self, size: int) -> bool:
         """Whether this is too much of a body whose request is answered; then close."""
-        if not (self._measure.in_body and self.cycle.response_complete):
+        if not self.cycle.response_complete:
             return False
         self._ignored_bytes += size
         if self._ignored_bytes > UNREAD_BYTES_MAX:

@@ -62,12 +62,16 @@ class Crowd:
             place.since.move_to_end(connection)
 
     def admit(self, connection: Waiting, connections: int) -> bool:
-        """Whether it may stay, of so many with it: who has waited longest makes room for it."""
+        """Whether it may stay, of so many with it.
+
+        Room for it is made by one that has had its last answer, else by who has waited longest.
+        """
         self.move(connection, self.heads)
         if connections <= self.bounds.connections_max:
             return True
-        firsts = [next(iter(place.since.items()), None) for place in (self.idle, self.heads)]
-        longest, _ = min((first for first in firsts if first), key=lambda first: first[1])
+        places = [self.leaving] if self.leaving.since else [self.idle, self.heads]
+        firsts = [next(iter(place.since.items())) for place in places if place.since]
+        longest, _ = min(firsts, key=lambda first: first[1])
         if longest is not connection:
             longest.make_room()
         return longest is not connection
@@ -82,6 +86,7 @@ class Crowd:
             self._sweeper.cancel()
 
     def _sweep(self) -> None:
+        self.start()
         now = self._now()
         for place in (self.idle, self.heads, self.bodies, self.leaving):
             late = []
@@ -91,4 +96,3 @@ class Crowd:
                 late.append(connection)
             for connection in late:
                 connection.out_of_time()
-        self.start()

@@ -30,6 +30,8 @@ def malformed(detail: str) -> Problem:
 
 _TINY_CHUNKS = malformed("the body's chunks are too small")
 _MUCH_FRAMING = malformed("the body has more framing than data")
+_NOT_ONE_HOST = malformed("a request has one Host header")
+_NO_HOST = malformed("the Host header names no host")
 
 
 class Measure:
@@ -84,9 +86,11 @@ class Measure:
 
     def head(self, version: str, url: bytes, headers: Headers) -> Problem | None:
         """What is wrong with the headers, now that they are complete."""
-        long = self._fed_bytes > self._bounds.header_bytes_max
-        problem = self._too_long(_parsed_bytes(url, headers) if long else 0, url)
-        return problem or _host_problem(version, headers)
+        if len(url) > URL_BYTES_MAX or self._fed_bytes > self._bounds.header_bytes_max:
+            problem = self._too_long(_parsed_bytes(url, headers), url)
+            if problem is not None:
+                return problem
+        return _host_problem(version, headers)
 
     def _too_long(self, head_bytes: int, url: bytes) -> Problem | None:
         if len(url) > URL_BYTES_MAX:
@@ -122,9 +126,12 @@ def _parsed_bytes(url: bytes, headers: Headers) -> int:
 
 def _host_problem(version: str, headers: Headers) -> Problem | None:
     """RFC 9112, section 3.2: exactly one `Host`, and one that can be a host."""
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) > 1 or (not hosts and version == "1.1"):
-        return malformed("a request has one Host header")
-    if hosts and not _HOST.fullmatch(hosts[0]):
-        return malformed("the Host header names no host")
-    return None
+    host = None
+    for name, value in headers:
+        if name == b"host":
+            if host is not None:
+                return _NOT_ONE_HOST
+            host = value
+    if host is None:
+        return _NOT_ONE_HOST if version == "1.1" else None
+    return None if _HOST.fullmatch(host) else _NO_HOST
