@@ -11,7 +11,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,7 +21,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from .context import Context
 from .elements import item_parameter, refuse_path_parameters, result_element
@@ -29,6 +29,8 @@ from .errors import ConfigurationError, InvalidInputError, MalformedInputError
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_ERRORS_SHOWN = 100
+_ERRORS_LISTED = 1_000
 Source = Literal["path", "query", "body"]
 Params = Mapping[str, Any]
 
@@ -184,10 +186,10 @@ class Binding:
         try:
             return body.adapter.validate_json(payload)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_context=False, include_input=False)
-            if found[0]["type"] == "json_invalid":
+            found = _found(error)
+            if found and found[0]["type"] == "json_invalid":
                 raise MalformedInputError(found[0]["msg"]) from None
-            errors.extend(_error(("", *item["loc"]), item["msg"]) for item in found)
+            errors.extend(location_errors(error, found))
             return None
 
     # -- encoding --------------------------------------------------------------------------------
@@ -262,10 +264,21 @@ def _validate(parameter: Parameter, value: Any, errors: list[dict[str, str]]) ->
         return None
 
 
-def location_errors(error: ValidationError) -> list[dict[str, str]]:
-    """What Pydantic found wrong, as entries of a problem's `errors`."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_error(("", *item["loc"]), item["msg"]) for item in found]
+def location_errors(
+    error: ValidationError, found: Sequence[ErrorDetails] | None = None
+) -> list[dict[str, str]]:
+    """What Pydantic found wrong, as entries of a problem's `errors`: the first 100, or a count."""
+    found = _found(error) if found is None else found
+    if not found:
+        return [_error(("",), f"{error.error_count()} values are wrong")]
+    return [_error(("", *item["loc"]), item["msg"]) for item in found[:_ERRORS_SHOWN]]
+
+
+def _found(error: ValidationError) -> Sequence[ErrorDetails]:
+    """Each single error; none, where they are so many that to list them takes seconds."""
+    if error.error_count() > _ERRORS_LISTED:
+        return ()
+    return error.errors(include_url=False, include_context=False, include_input=False)
 
 
 def _error(location: tuple[int | str, ...], detail: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from .handle import Job
+from .trace import Span
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Context:
         attempts_max: int,
         deadline: float,
         headers: Mapping[str, str],
+        span: Span,
         enqueue: Enqueue,
         principal: str | None = None,
     ) -> None:
@@ -42,12 +44,34 @@ class Context:
         self.attempt = attempt
         self.attempts_max = attempts_max
         self.deadline = datetime.fromtimestamp(deadline, UTC)
-        self.headers = headers
+        self.span = span  # of this attempt (used by eitherway)
+        self._request_headers = headers
+        self._headers: Mapping[str, str] | None = None
         self.principal = principal
         self.thread: asyncio.Future[Any] | None = None  # of a plain handler (set by eitherway)
         self._enqueue = enqueue
         self._canceled = False
         self._progress: dict[str, Any] | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The request's headers, by lower-case name, `traceparent` and `tracestate` as to send on.
+
+        They name the trace that the job belongs to, and this attempt as the one that asks.
+        """
+        if self._headers is None:
+            state = self.span.tracestate
+            self._headers = {
+                **self._request_headers,
+                "traceparent": self.span.traceparent,
+                **({"tracestate": state} if state else {}),
+            }
+        return self._headers
+
+    @property
+    def traceparent(self) -> str:
+        """This attempt in its trace: the header `traceparent` of calls that it makes (W3C)."""
+        return self.span.traceparent
 
     @property
     def canceled(self) -> bool:

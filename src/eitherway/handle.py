@@ -20,6 +20,9 @@ class JobReader(Protocol):
     async def wait_job(self, job_id: str, timeout_seconds: float | None) -> JobRecord:
         """The record once it has ended. `TimeoutError`, `UnknownJobError`."""
 
+    async def cancel_job(self, job_id: str) -> bool:
+        """End it; False where it had ended. `UnknownJobError`."""
+
 
 class Job(Generic[T_co]):
     """A durable invocation whose result is a `T`. Awaiting a handle gives the handle itself."""
@@ -43,6 +46,14 @@ class Job(Generic[T_co]):
     async def record(self) -> JobRecord:
         """The job's whole record now. `UnknownJobError` when it does not exist (any more)."""
         return await self._reader.read_job(self.id)
+
+    async def cancel(self) -> bool:
+        """End the job at once, also one that runs: then it cannot commit any more.
+
+        True: it is `canceled` by this, durably. False: it had ended before. `UnknownJobError` when
+        it does not exist (any more, or yet).
+        """
+        return await self._reader.cancel_job(self.id)
 
     async def result(self, timeout_seconds: float | None = None) -> T_co:
         """Wait for the end and give the handler's result, as its type.

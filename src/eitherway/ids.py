@@ -34,6 +34,10 @@ class Randomness:
         taken, self._pool = self._pool[:count], self._pool[count:]
         return taken
 
+    def span_id(self) -> str:
+        """16 hexadecimal digits, never all zero (W3C Trace Context). Not secret. Thread-safe."""
+        return f"{self._jitter.getrandbits(64) or 1:016x}"
+
     def uniform(self, low: float, high: float) -> float:
         """A float between `low` and `high`."""
         return self._jitter.uniform(low, high)

@@ -11,6 +11,7 @@ from .engine.values import Message, NewJob
 from .errors import ConfigurationError, InvalidInputError
 from .keys import NOTHING, Counted
 from .operation import Operation
+from .trace import Trace
 
 
 class Operations:
@@ -71,6 +72,7 @@ def new_job(
     now: float,
     payload_bytes_max: int,
     counted: Counted | None = None,
+    trace: Trace | None = None,
 ) -> NewJob:
     """The job that a validated message makes, due at once. `InvalidInputError` when too large.
 
@@ -97,6 +99,8 @@ def new_job(
         attempts_max=operation.retry.attempts,
         keys=counted.keys,
         lane=counted.lane,
+        traceparent=trace.traceparent if trace else None,
+        tracestate=trace.tracestate if trace else None,
     )
 
 

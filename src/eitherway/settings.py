@@ -21,6 +21,21 @@ class Settings(BaseSettings):
     )
     prefix: str = Field("", description="put before the gateway's own paths, such as /jobs")
     body_bytes_max: int = Field(262_144, gt=0, description="largest request body, in bytes")
+    header_bytes_max: int = Field(
+        32_768, ge=1_024, description="most that a request's line and headers may have, in bytes"
+    )
+    header_seconds: float = Field(
+        10.0, gt=0, description="time that a client gets to send a request's line and headers"
+    )
+    body_bytes_per_second_min: float = Field(
+        240.0, ge=0, description="slowest that a request's body may come, over header_seconds"
+    )
+    idle_seconds: float = Field(
+        75.0, gt=0, description="how long a connection may stay open without a request"
+    )
+    open_connections_max: int = Field(
+        16_384, gt=0, description="most open connections of one gateway process"
+    )
     wait_seconds_max: float = Field(
         60.0, gt=0, description="longest wait that a client may ask for"
     )

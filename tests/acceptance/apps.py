@@ -158,3 +158,8 @@ app.post(
 @app.post("/die", limit=Limit(in_flight=1))
 async def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.post("/listed")
+async def listed(steps: list[Step]) -> int:
+    return len(steps)

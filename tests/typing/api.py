@@ -161,6 +161,7 @@ async def enqueueing(order: Order) -> None:
     assert_type(await job.result(timeout_seconds=5), Order)
     assert_type(await job.status(), JobState)
     assert_type(await job.record(), JobRecord)
+    assert_type(await job.cancel(), bool)
     assert_type(await app.enqueue(print_receipt, order), Job[Receipt])
     assert_type(await app.enqueue(announce, "a", loud=True), Job[None])
     assert_type(await (await app.enqueue(count_words, "two words")).result(), int)

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from eitherway import Context
+from eitherway.trace import Span
 
 counters = Table(
     "counters", MetaData(), Column("name", Text, primary_key=True), Column("value", Integer)
@@ -114,5 +115,6 @@ def context(job_id="job"):
         attempts_max=5,
         deadline=0,
         headers={},
+        span=Span(job_id, None, lambda: "1" * 16),
         enqueue=None,
     )

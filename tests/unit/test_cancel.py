@@ -4,8 +4,9 @@ import asyncio
 import threading
 
 import pytest
+from wire import connected
 
-from eitherway import App, Context, JobFailedError, Limit, Retry
+from eitherway import App, Context, JobFailedError, Limit, Retry, UnknownJobError
 from eitherway.attempt.leases import LeaseKeeper
 from eitherway.engine.conformance.samples import a_redrive
 from eitherway.job import JobState, Outcome
@@ -40,6 +41,26 @@ async def running(shop, seen):
     drain = asyncio.create_task(shop.drain())
     await seen["started"].wait()
     return drain
+
+
+async def test_a_handle_cancels_its_job(test_app):
+    """True where that ended it, waiting or running; False, and nothing done, where it had ended."""
+    app, work, notes, seen = slow()
+    async with test_app(app) as shop:
+        waiting = await shop.enqueue(work)
+        assert await waiting.cancel()
+        assert not await waiting.cancel()
+        job = await shop.enqueue(work)
+        drain = await running(shop, seen)
+        assert await job.cancel()
+        await drain
+        assert (await job.status(), await waiting.status()) == (JobState.CANCELED,) * 2
+        assert seen["ended"] == [True]
+        with pytest.raises(JobFailedError, match="canceled"):
+            await job.result()
+        assert await notes.get(job.id, None) is None
+        with pytest.raises(UnknownJobError):
+            await shop.runtime.handle(shop.runtime.operations.of(work), "nope").cancel()
 
 
 async def test_a_queued_job_is_canceled_and_never_runs(test_app):
@@ -176,7 +197,7 @@ async def test_a_cancel_by_another_process_is_noticed_within_a_second(test_app):
 
 
 async def test_what_has_ended_is_hidden_from_its_owner(test_app):
-    """204, then 410; operators still see it (JOB-8)."""
+    """204, then 410, also of its events; operators still see it (JOB-8)."""
     app = App("quick")
 
     @app.post("/quick", delivery="queued")
@@ -191,8 +212,9 @@ async def test_what_has_ended_is_hidden_from_its_owner(test_app):
         for path in ("", "/result"):
             gone = await shop.request("GET", f"/jobs/{job.id}{path}")
             assert (gone.status, gone.json()["type"]) == (410, "/problems/job-gone")
+        assert (await shop.request("GET", f"/jobs/{job.id}/events")).status == 410
+        assert (await (await connected(shop, f"/events?jobs={job.id}")).sent())["code"] == 4410
         assert (await delete(shop, job)).status == 410
-        assert (await shop.request("GET", f"/jobs/{job.id}/events")).status == 404
         assert await job.status() is JobState.SUCCEEDED
 
 
@@ -286,7 +308,13 @@ async def test_past_its_retention_a_job_is_gone_then_unknown(test_app):
                 for path in ("", "/result")[: 1 + (method == "GET")]
                 for headers in ({}, {"prefer": "wait=1"})
             ]
+            streams = (f"/jobs/{job.id}/events", f"/events?jobs={job.id}")
+            answers += [await shop.request("GET", url) for url in streams]
+            socket = await connected(shop, f"/events?jobs={job.id}")
+            closed = await socket.sent()
+            assert closed["reason"].endswith(job.id)
             (code,) = {answer.status for answer in answers}
+            assert closed["code"] == 4000 + code
             return code
 
         await shop.advance(86_399)

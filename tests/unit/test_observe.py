@@ -7,10 +7,10 @@ import logging
 import pytest
 from operated import Order, make_app
 
-from eitherway.attempt.trace import trace_id
 from eitherway.cli.logs import JsonFormatter
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
+from eitherway.trace import starting
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -51,8 +51,25 @@ async def test_a_request_and_its_attempt_are_a_line_each_of_one_trace(lines):
     )
     for line in (request, attempt):
         assert (line["job"], line["operation"], line["trace"]) == (job_id, "place", TRACE)
+        assert len(line["span"]) == 16
         assert line["seconds"] >= 0
         assert line["time"].endswith("Z")
+
+
+async def test_lines_of_a_trace_that_starts_here_name_it(lines):
+    """Of the request, and of each of its attempts, each another span."""
+    app, *_ = make_app()
+    async with TestApp(app, settings=Settings(access_log=True)) as test_app:
+        response = await test_app.request("POST", "/orders", json={"key": "1", "amount": 1})
+        for _ in range(2):
+            await test_app.drain()
+            await test_app.advance(5)
+    logged = [
+        line for line in lines() if line["logger"] in ("eitherway.request", "eitherway.attempt")
+    ]
+    assert len(logged) == 3
+    assert {line["trace"] for line in logged} == {starting(response.json()["id"], None)[3:35]}
+    assert len({line["span"] for line in logged}) == 3
 
 
 async def test_requests_are_not_logged_unless_wished(lines):
@@ -72,26 +89,6 @@ async def test_an_exception_is_within_its_line(lines):
     failed, attempt = lines()
     assert "ConnectionError" in failed["exception"]
     assert (attempt["outcome"], attempt["status"]) == ("error", "retrying")
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        None,
-        "",
-        "nonsense",
-        PARENT.upper(),
-        PARENT.replace("00-", "ff-", 1),
-        f"00-{'0' * 32}-00f067aa0ba902b7-01",
-        f"00-{TRACE}-{'0' * 16}-01",
-        f"00-{TRACE[1:]}-00f067aa0ba902b7-01",
-        PARENT + "-more",
-    ],
-)
-def test_an_invalid_traceparent_is_ignored(wrong):
-    """W3C Trace Context, section 3.2."""
-    assert trace_id(PARENT) == TRACE
-    assert trace_id(wrong) is None
 
 
 async def test_ready_means_that_the_worker_turns():

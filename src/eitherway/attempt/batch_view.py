@@ -49,9 +49,11 @@ class BatchContext(Context):
             attempts_max=shared.attempts_max,
             deadline=shared.deadline.timestamp(),
             headers=shared.headers,
+            span=views[0].span,  # as all that is said of the first item
             enqueue=self._enqueue_here,
             principal=_common({view.principal for view in views}),
         )
+        shared.span = self.span
         shared.principal = self.principal  # of what is enqueued for everybody
         self.views = views
         self._shared = shared

@@ -15,6 +15,7 @@ from ..job import Attempt, Outcome
 from ..keys import NOTHING, Counted
 from ..operation import Operation
 from ..problem import Problem
+from ..trace import Trace
 from ..unit import UnitOfWork
 from .batch_member import Member
 from .idempotency import HeldKey, in_use
@@ -38,6 +39,7 @@ class DirectCall:
         counted: Counted = NOTHING,
         *,
         key: HeldKey | None = None,
+        trace: Trace | None = None,
         principal: str | None = None,
     ) -> None:
         self._runtime = runtime
@@ -51,6 +53,7 @@ class DirectCall:
         self._ending: Ended | None = None  # what is about to be committed
         # every call has an id before its handler starts
         self.job_id = runtime.new_id() if key is None else key.job_id
+        self.span = runtime.span(self.job_id, trace)
 
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
@@ -113,6 +116,7 @@ class DirectCall:
             unit,
             job_id=self.job_id,
             headers=self._headers,
+            span=self.span,
             deadline=now + self._operation.timeout_seconds,
             principal=self._principal,
         )

@@ -16,10 +16,10 @@ from ..execute import Ended
 from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
 from ..problem import Problem
+from ..trace import Span, Trace
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
-from .trace import trace_id
 from .upgrade import arguments_of
 
 logger = logging.getLogger("eitherway.worker")
@@ -98,11 +98,17 @@ class QueuedAttempt:
             unit,
             job_id=self._delivery.job.id,
             headers=decode_mapping(self._delivery.message.headers),
+            span=self._new_span(),
             deadline=self._delivery.job.deadline,
             delivery=self._delivery,
         )
         self._held.context = context
         return context
+
+    def _new_span(self) -> Span:
+        job = self._delivery.job
+        trace = Trace(job.traceparent, job.tracestate) if job.traceparent else None
+        return self._runtime.span(job.id, trace)
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
         await self.keep_thread()
@@ -144,6 +150,7 @@ class QueuedAttempt:
         self._runtime.metrics.attempt(name, outcome, seconds)
         wanted = outcome is not Outcome.SUCCEEDED or self._runtime.settings.access_log
         if wanted and attempt_log.isEnabledFor(logging.INFO):
+            span = self._held.context.span if self._held.context else self._new_span()
             fields = {
                 "job": finish.lease.job_id,
                 "operation": name,
@@ -151,9 +158,8 @@ class QueuedAttempt:
                 "outcome": outcome.value,
                 "status": finish.state.value,
                 "seconds": round(seconds, 6),
-                "trace": trace_id(
-                    decode_mapping(self._delivery.message.headers).get("traceparent")
-                ),
+                "trace": span.trace_id,
+                "span": span.id,
             }
             attempt_log.info(
                 "%s %s: attempt %d %s, %.1f ms",

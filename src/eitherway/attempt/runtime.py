@@ -21,6 +21,7 @@ from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..signals import Throttled
 from ..sync_table import refuse_running_loop
+from ..trace import Span, Trace
 from ..unit import UnitOfWork
 from .able import check_able
 from .adaptive import Teacher
@@ -122,6 +123,7 @@ class Runtime:
         *,
         job_id: str,
         headers: Mapping[str, str],
+        span: Span,
         deadline: float,
         principal: str | None = None,
         delivery: Delivery | None = None,
@@ -130,7 +132,8 @@ class Runtime:
 
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
-            job = replace(self.new_job(target, args, kwargs), owner=context.principal)
+            job = self.new_job(target, args, kwargs, context.span.child)
+            job = replace(job, owner=context.principal)
             unit.add_job(job)
             return self.handle(target, job.id)
 
@@ -141,10 +144,15 @@ class Runtime:
             attempts_max=delivery.job.attempts_max if delivery else 1,
             deadline=deadline,
             headers=headers,
+            span=span,
             enqueue=enqueue,
             principal=delivery.job.owner if delivery else principal,
         )
         return context
+
+    def span(self, job_id: str, trace: Trace | None) -> Span:
+        """A new span for an attempt, or a request, of this job."""
+        return Span(job_id, trace, self.randomness.span_id)
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -153,7 +161,11 @@ class Runtime:
         return self.randomness.job_id(self.clock.now())
 
     def new_job(
-        self, operation: Operation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self,
+        operation: Operation,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        trace: Trace | None = None,
     ) -> NewJob:
         """The job of a call from Python, due when its timing says. `InvalidInputError`."""
         capabilities = self.engine.capabilities
@@ -164,6 +176,7 @@ class Runtime:
             job_id=self.new_id(),
             now=self.clock.now(),
             payload_bytes_max=capabilities.payload_bytes_max,
+            trace=trace,
         )
         return scheduled(job, timing, capabilities.delay_seconds_max) if timing else job
 
@@ -190,6 +203,12 @@ class Runtime:
         if not record.done:
             raise TimeoutError(f"job {job_id} is {record.state} after {timeout_seconds:g} s")
         return record
+
+    async def cancel_job(self, job_id: str) -> bool:
+        """End it, by a write that is fenced; False where it had ended. `UnknownJobError`."""
+        await self.read_job(job_id)
+        (canceled,) = await self.canceler.cancel([job_id])
+        return canceled
 
     # -- tables ----------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
@@ -14,6 +16,9 @@ from ..attempt.runtime import Runtime
 from ..errors import ConfigurationError
 from ..gateway.health import Health
 from ..gateway.monitor import Monitor
+from ..server.bounds import Bounds
+from ..server.connection import Connection
+from ..server.crowd import Crowd
 from ..settings import Settings
 
 logger = logging.getLogger("eitherway")
@@ -31,13 +36,19 @@ async def monitored(runtime: Runtime, settings: Settings) -> AsyncIterator[Healt
         return
     listener = _bind(settings.host, settings.metrics_port)
     logger.info("/metrics of this worker: http://%s:%d/metrics", *listener.getsockname()[:2])
-    server = _Quiet(uvicorn.Config(monitor, lifespan="off", log_config=None, access_log=False))
+    crowd = Crowd(Bounds.of(settings))
+    http = cast("Any", partial(Connection, crowd=crowd))
+    server = _Quiet(
+        uvicorn.Config(monitor, http=http, lifespan="off", log_config=None, access_log=False)
+    )
+    crowd.start()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         yield monitor.health
     finally:
         server.should_exit = True
         await serving
+        crowd.stop()
 
 
 class _Quiet(uvicorn.Server):

@@ -9,14 +9,19 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvloop
 
 from ..app import App
+from ..attempt.metrics import Metrics
 from ..errors import ConfigurationError
+from ..server.bounds import Bounds
+from ..server.connection import Connection
+from ..server.crowd import Crowd
 from ..settings import Settings
 from ..worker.worker import Worker, run_suspects
 from .monitoring import monitored
@@ -75,9 +80,9 @@ async def serve_gateway(
     app: App, settings: Settings, listener: socket.socket, *, supervised: bool
 ) -> None:
     """Serve HTTP until SIGTERM or SIGINT, then finish what is in flight."""
-    await app.open(settings)
+    runtime = await app.open(settings)
     try:
-        server = _Server(app, settings)
+        server = _Server(app, settings, runtime.metrics)
         await server.run(listener, supervised=supervised)
         await app.drain(server.drain_seconds_left)
     finally:
@@ -119,7 +124,7 @@ async def serve_single(app: App, settings: Settings, target: str, listener: sock
         async with QuarantineProcess(target, settings) as quarantine:
             worker = Worker(runtime, quarantine.run)
             await worker.start()
-            server = _Server(app, settings)
+            server = _Server(app, settings, runtime.metrics)
             served = asyncio.create_task(server.run(listener, supervised=False))
             await server.exiting.wait()
             await asyncio.gather(served, worker.drain(settings.drain_seconds))
@@ -131,12 +136,13 @@ async def serve_single(app: App, settings: Settings, target: str, listener: sock
 class _Server(uvicorn.Server):
     """uvicorn, which says that it is not ready before it stops to listen."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
+        self._crowd = Crowd(Bounds.of(settings), metrics.refuse)
         super().__init__(
             uvicorn.Config(
                 app,
                 lifespan="off",  # the app is opened with its settings already
-                http="httptools",
+                http=cast("Any", partial(Connection, crowd=self._crowd)),
                 **WEBSOCKETS,
                 log_config=None,
                 access_log=False,
@@ -157,9 +163,11 @@ class _Server(uvicorn.Server):
         if supervised:
             _watch_supervisor(lambda: self.handle_exit(signal.SIGTERM, None))
         self._app.bound_to(listener.getsockname()[0])
+        self._crowd.start()
         try:
             await self.serve(sockets=[listener])
         finally:
+            self._crowd.stop()
             self.exiting.set()
 
     @property

@@ -8,9 +8,8 @@ from time import perf_counter
 from typing import Any
 
 from ..attempt.runtime import Runtime
-from ..attempt.trace import trace_id
 from .routes import Request
-from .wire import Send, header
+from .wire import Send, trace_of
 
 logger = logging.getLogger("eitherway.request")
 
@@ -37,6 +36,7 @@ class Observer:
 
     def __init__(self, runtime: Runtime) -> None:
         self._metrics = runtime.metrics
+        self._new_span = runtime.span
         self._access_log = runtime.settings.access_log
 
     def ended(self, request: Request, answering: Answering) -> None:
@@ -49,6 +49,9 @@ class Observer:
 
     def _log(self, request: Request, status: int, seconds: float) -> None:
         method, path = request.scope["method"], request.scope["path"]
+        span = request.span
+        if span is None and (trace := trace_of(request.scope)) is not None:
+            span = self._new_span("", trace)
         fields = {
             "method": method,
             "path": path,
@@ -57,7 +60,8 @@ class Observer:
             "seconds": round(seconds, 6),
             "operation": request.operation,
             "job": request.job_id,
-            "trace": trace_id((header(request.scope, b"traceparent") or b"").decode("latin-1")),
+            "trace": span.trace_id if span else None,
+            "span": span.id if span else None,
         }
         about = f" job {request.job_id}" if request.job_id else ""
         logger.info(

@@ -19,6 +19,7 @@ from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
+from ..trace import Trace
 from .documents import record_of
 from .gatekeeper import Gatekeeper
 from .idempotency import KeyHeader
@@ -28,7 +29,6 @@ from .repeats import Repeats
 from .routes import Request
 from .wire import (
     RefusedError,
-    Scope,
     handler_headers,
     header,
     json_type,
@@ -36,6 +36,7 @@ from .wire import (
     read_body,
     respond_answer,
     respond_problem,
+    trace_of,
     with_header,
 )
 from .within import run_within
@@ -96,7 +97,8 @@ class OperationDoor:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.context_name is not None
-        headers = handler_headers(scope, self._credentials) if wants_headers else _trace(scope)
+        headers = handler_headers(scope, self._credentials) if wants_headers else {}
+        trace = trace_of(scope)
         wished = Preferences.of(scope) if self._varies else NONE
         runs_now = self._runs_now(wished)
         held: HeldKey | None = None
@@ -109,14 +111,21 @@ class OperationDoor:
         new_call = DirectCall if self._wait_seconds(wished) is None else PromotableCall
         owner = request.owner
         call = new_call(
-            self._runtime, self._operation, arguments, headers, counted, key=held, principal=owner
+            self._runtime,
+            self._operation,
+            arguments,
+            headers,
+            counted,
+            key=held,
+            principal=owner,
+            trace=trace,
         )
 
         def job(now: float) -> NewJob:
-            made = self._job(call.job_id, body, params, headers, counted, now=now)
+            made = self._job(call.job_id, body, params, headers, counted, trace=trace, now=now)
             return replace(made, key=key if held is None else held.for_job(), owner=owner)
 
-        request.job_id = call.job_id
+        request.job_id, request.span = call.job_id, call.span
         if not runs_now or not await self._call(request, call, job, wished):
             await self._accept(request, job, held, wished)
 
@@ -198,6 +207,7 @@ class OperationDoor:
         headers: dict[str, str],
         counted: Counted,
         *,
+        trace: Trace | None,
         now: float,
     ) -> NewJob:
         runtime = self._runtime
@@ -213,6 +223,7 @@ class OperationDoor:
                 now=now,
                 payload_bytes_max=limit,
                 counted=counted,
+                trace=trace,
             )
         except InvalidInputError as error:
             raise RefusedError(Problem.of("payload-too-large", str(error))) from None
@@ -247,9 +258,3 @@ class OperationDoor:
             after = error.retry_after_seconds
             problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)
             raise RefusedError(problem) from None
-
-
-def _trace(scope: Scope) -> dict[str, str]:
-    """The headers to keep of a request whose handler asks for none: whose trace it belongs to."""
-    value = header(scope, b"traceparent")
-    return {"traceparent": value.decode("latin-1")} if value else {}

@@ -14,6 +14,7 @@ from starlette.routing import compile_path
 from ..auth import Principal
 from ..errors import ConfigurationError
 from ..problem import Problem
+from ..trace import Span
 from .wire import Receive, RefusedError, Scope, Send, allow
 
 
@@ -30,6 +31,7 @@ class Request:
     operation: str | None = None
     job_id: str | None = None
     principal: Principal | None = None  # who it is from; None: anybody
+    span: Span | None = None  # of a call, or of the request that stored a job
 
     @property
     def owner(self) -> str | None:

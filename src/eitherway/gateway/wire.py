@@ -9,16 +9,19 @@ from urllib.parse import parse_qsl
 
 from ..errors import EitherwayError
 from ..problem import Answer, Problem
+from ..trace import Trace
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
-# what stays out of `Context.headers`, and so out of the store: credentials, and one hop's own
+# what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
+# trace, which is each attempt's own there
 _NOT_FOR_HANDLERS = frozenset(
     b"authorization cookie proxy-authorization connection keep-alive te trailer transfer-encoding "
-    b"upgrade host content-length content-type content-encoding expect".split()
+    b"upgrade host content-length content-type content-encoding expect "
+    b"traceparent tracestate".split()
 )
 
 
@@ -51,6 +54,17 @@ def handler_headers(scope: Scope, credentials: Container[bytes] = ()) -> dict[st
         for name, value in scope["headers"]
         if name not in _NOT_FOR_HANDLERS and name not in credentials
     }
+
+
+def trace_of(scope: Scope) -> Trace | None:
+    """The trace that a request belongs to; None where it names none, or not in a valid way."""
+    if header(scope, b"traceparent") is None:
+        return None
+
+    def values(wanted: bytes) -> list[str]:
+        return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
+
+    return Trace.of(values(b"traceparent"), values(b"tracestate"))
 
 
 def query(scope: Scope) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pydantic_core import to_json
 
 from ...attempt.hub import News
 from ...engine.capabilities import Durability
+from ...trace import starting
 from ..documents import job_document, rfc3339
 from .replay import as_of
 
@@ -38,7 +39,10 @@ class Envelopes:
             "time": rfc3339(event.at),
             "sequence": f"{event.sequence:0{_SEQUENCE_DIGITS}}",
             "datacontenttype": "application/json",
+            "traceparent": starting(event.job_id, news.record.traceparent),
         }
+        if news.record.tracestate:
+            envelope["tracestate"] = news.record.tracestate
         if event.cursor:
             envelope["cursor"] = event.cursor
         document = job_document(as_of(news.record, event), self._durability, self._jobs_url)

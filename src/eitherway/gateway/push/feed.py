@@ -13,7 +13,8 @@ from ...attempt.hub import News, read_news
 from ...attempt.runtime import Runtime
 from ...auth import Principal
 from ...errors import EngineError, EngineUnavailableError
-from ...job import JobRecord, may_see
+from ...job import JobRecord
+from ..kept import missing
 from .lifetime import Holds, Lifetime
 from .outbox import Outbox, Step
 from .owned import OwnedJobs
@@ -24,7 +25,7 @@ logger = logging.getLogger("eitherway.gateway")
 _CLOSE_SECONDS = 10.0
 
 NORMAL, RESTART, BUSY, BUG = 1000, 1012, 1013, 1011
-EXPIRED, UNKNOWN_JOB, CURSOR_GONE = 4401, 4404, 4410
+EXPIRED, UNKNOWN_JOB, GONE = 4401, 4404, 4410
 """Why a connection ends, in the codes of RFC 6455 and 4000 plus a status of HTTP."""
 
 
@@ -64,6 +65,7 @@ class Feed:
         principal: Principal | None = None,
         holds: Holds | None = None,
     ) -> None:
+        self._runtime = runtime
         self._engine = runtime.engine
         self._owner = None if principal is None else principal.id
         self._owned: OwnedJobs | None = None
@@ -144,15 +146,16 @@ class Feed:
         jobs = [job_id for job_id in wanted if job_id in self._last]
         await self._hub.join(self, jobs)
         found = dict(zip(jobs, await self._engine.get(jobs), strict=True))
-        unknown = [job_id for job_id, record in found.items() if not self._may_follow(record)]
-        if unknown:
-            self.end(UNKNOWN_JOB, f"unknown: {' '.join(unknown)}")
+        unknown, gone = await missing(self._runtime, jobs, list(found.values()), self._owner)
+        if unknown or gone:
+            kind, named = ("unknown", unknown) if unknown else ("gone", gone)
+            self.end(UNKNOWN_JOB if unknown else GONE, f"{kind}: {' '.join(named)}")
             return
         records = [record for record in found.values() if record is not None]
         cursor = after
         if cursor is not None and not await self._is_cursor(cursor, jobs[:1]):
             if not await self._channel.lost(jobs):
-                self.end(CURSOR_GONE, "no such cursor: subscribe without one")
+                self.end(GONE, "no such cursor: subscribe without one")
                 return
             cursor = None
         if cursor is None:
@@ -188,13 +191,10 @@ class Feed:
     async def _catch_up_owned(self, owned: OwnedJobs, after: str | None) -> None:
         cursor, lost = await owned.begin(after)
         if lost and not await self._channel.lost(None):
-            self.end(CURSOR_GONE, "no such cursor: connect without one")
+            self.end(GONE, "no such cursor: connect without one")
             return
         await self._channel.begins(cursor)
         await owned.catch_up(cursor, self._tell)
-
-    def _may_follow(self, record: JobRecord | None) -> bool:
-        return record is not None and not record.hidden and may_see(record.owner, self._owner)
 
     async def _is_cursor(self, cursor: str, job: Sequence[str]) -> bool:
         try:

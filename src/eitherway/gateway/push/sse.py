@@ -10,8 +10,9 @@ from ...attempt.runtime import Runtime
 from ...auth import Principal
 from ...clock import Timer
 from ...errors import EngineError, EngineUnavailableError
-from ...job import JobRecord, may_see
+from ...job import JobRecord
 from ...problem import Problem
+from ..kept import missing
 from ..routes import Request
 from ..wire import Header, Receive, RefusedError, Send, base_url, header, query, respond
 from .admission import Admission, check_owned, jobs_of
@@ -69,10 +70,13 @@ class EventStreams:
     async def _serve(self, request: Request, jobs: Sequence[str]) -> None:
         self._admission.check_jobs(len(jobs))
         found = await self._runtime.engine.get(jobs)
-        for job_id, record in zip(jobs, found, strict=True):
-            if record is None or record.hidden or not may_see(record.owner, request.owner):
-                detail = f"no job is {job_id}, or its retention is over"
-                raise RefusedError(Problem.of("unknown-job", detail))
+        unknown, gone = await missing(self._runtime, jobs, found, request.owner)
+        if unknown:
+            detail = f"no job is {unknown[0]}, or its retention is long over"
+            raise RefusedError(Problem.of("unknown-job", detail))
+        if gone:
+            detail = f"job {gone[0]} was deleted, or its retention is over"
+            raise RefusedError(Problem.of("job-gone", detail), [(b"cache-control", b"no-store")])
         after = _cursor(request)
         if after is not None and await self._nothing_left(jobs, found, after):
             await respond(request.send, 204, b"")  # a browser comes back no more

@@ -1,0 +1,1 @@
+"""The HTTP/1.1 server: uvicorn, within bounds of size, time and number."""

@@ -1,0 +1,279 @@
+"""One connection: uvicorn's protocol on httptools, with an end to everything a client sends.
+
+uvicorn bounds neither the size nor the time of what comes before an application sees it. What is
+refused here is answered with a problem, in its turn, and the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from ..gateway.wire import Receive, Scope, Send, respond_problem
+from ..problem import Problem
+from .bounds import HEADERS_MAX, LINGER_BYTES_MAX, PIPELINED_MAX, UNREAD_BYTES_MAX
+from .crowd import Crowd, Place
+from .measure import TOO_MANY_HEADERS, Measure, malformed
+
+
+class _StopParsingError(Exception):
+    """Raised in a callback of the parser."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's, which refuses what is too long, too slow, or ambiguous."""
+
+    place: Place | None = None
+    write: Callable[[bytes], None]  # the transport's own
+    is_closing: Callable[[], bool]
+
+    def __init__(self, *args: Any, crowd: Crowd, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._crowd = crowd
+        self._measure = Measure(crowd.bounds)
+        self._deaf = False  # what still comes is not read any more
+        self._problem: Problem | None = None  # that made a callback stop the parser
+        self._ignored_bytes = 0
+
+    # -- the transport ---------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
+        """One more is open."""
+        super().connection_made(transport)
+        self.write, self.is_closing = transport.write, transport.is_closing
+        if not self._crowd.admit(self, len(self.connections)):
+            detail = "too many connections are open"
+            self._refuse(Problem.of("too-many-connections", detail, retry_after_seconds=1))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone, and so are the requests that have not begun."""
+        self._crowd.move(self, None)
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, within bounds."""
+        measure = self._measure
+        if self._deaf or (measure.in_body and self._unwanted(len(data))):
+            self._ignore(len(data))
+            return
+        in_body, body_bytes = measure.in_body, measure.body_bytes
+        measure.feed(len(data))
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._crowd.move(self, None)
+                self.handle_websocket_upgrade()
+            else:
+                self._parse_without_upgrade(data[upgrade.args[0] :])
+            return
+        except HttpParserError:
+            if not self._deaf:
+                self._refuse(self._problem or malformed(""))
+            return
+        problem = None
+        if measure.in_head:
+            problem = measure.unfinished_head(len(data), self.url, self.headers)
+        elif in_body and measure.in_body:
+            problem = measure.framing(len(data) - (measure.body_bytes - body_bytes))
+        if problem is None:
+            self._take_place()
+        else:
+            self._refuse(problem)
+
+    def close(self) -> None:
+        """Close after the last answer; while the client sends, so that it can read that answer."""
+        if not self._deaf and not self._measure.in_body:
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self._deaf = True
+            self._ignored_bytes = 0
+            self.pipeline.clear()
+            self._crowd.move(self, self._crowd.leaving)
+            self.transport.write_eof()
+            self.flow.resume_reading()
+
+    def make_room(self) -> None:
+        """Close at once: another connection needs the place."""
+        self._crowd.move(self, None)
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def out_of_time(self) -> None:
+        """What it waits for took too long."""
+        crowd, in_request = self._crowd, self._measure.in_head or self._measure.in_body
+        if self.place is crowd.leaving or not in_request:
+            self.make_room()
+        elif self.flow.read_paused or self._on_pace():  # paused: it is us who do not read
+            crowd.renew(self)
+        else:
+            self._refuse(Problem.of("request-timeout"))
+
+    # -- the parser's callbacks ------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        self._measure.begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """As uvicorn's, up to a number of them."""
+        headers = self.headers
+        if len(headers) >= HEADERS_MAX:
+            self._stop_parsing(TOO_MANY_HEADERS)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Serve the request, unless something is wrong with it."""
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._deaf = True
+            self.cycle.keep_alive = False  # the last that is answered
+            raise _StopParsingError
+        method = self.parser.get_method()
+        problem = self._measure.head(self.parser.get_http_version(), self.url, self.headers)
+        if problem is None and method == b"CONNECT":
+            problem = malformed("there are no tunnels here")
+        if problem is not None:
+            self._stop_parsing(problem)
+        self._measure.begin_body()
+        if self.parser.should_upgrade():
+            self.scope["method"] = method.decode("ascii")
+            return  # the parser stops here, and `data_received` goes on
+        super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", self)  # for `close`
+        self.headers = []  # trailers come after the body: nobody sees them
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        self._measure.body_bytes += len(body)
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """A chunk of the body begins."""
+        problem = self._measure.chunk()
+        if problem is not None:
+            self._stop_parsing(problem)
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        self._measure.in_body = False
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, whose timer for idle connections the crowd replaces."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing() or self.place is self._crowd.leaving:
+            return
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        if not self.pipeline:
+            self.flow.resume_reading()
+        if not self._deaf:
+            self._take_place()
+
+    def _parse_without_upgrade(self, rest: bytes) -> None:
+        """Go on after headers that ask for an upgrade which is not made.
+
+        It is a plain request then (RFC 9110, section 7.8), but its parser has lost the body.
+        Java's HttpClient asks for h2c on every first request.
+        """
+        version = self.parser.get_http_version().encode()
+        head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/", version, b"\r\n"]
+        for name, value in self.headers:
+            if name != b"upgrade":
+                head += [name, b": ", value, b"\r\n"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
+        self.data_received(b"".join([*head, b"\r\n", rest]))
+
+    # -- what it waits for -----------------------------------------------------------------------
+
+    def _take_place(self) -> None:
+        crowd = self._crowd
+        if self._measure.in_head:
+            crowd.move(self, crowd.heads)
+        elif self._measure.in_body:
+            crowd.move(self, crowd.bodies)
+        elif self.cycle is not None:
+            crowd.move(self, crowd.idle if self.cycle.response_complete else None)
+
+    def _on_pace(self) -> bool:
+        """Whether it is in a body that comes fast enough, and that somebody waits for."""
+        in_body = self.place is self._crowd.bodies and not self.cycle.response_complete
+        return in_body and self._measure.on_pace(self._crowd.bodies.seconds)
+
+    def _unwanted(self, size: int) -> bool:
+        """Whether this is too much of a body whose request is answered; then close."""
+        if not self.cycle.response_complete:
+            return False
+        self._ignored_bytes += size
+        if self._ignored_bytes > UNREAD_BYTES_MAX:
+            self.close()
+        return self._deaf
+
+    def _ignore(self, size: int) -> None:
+        self._ignored_bytes += size
+        if self._ignored_bytes > LINGER_BYTES_MAX:
+            if self.place is self._crowd.leaving:
+                self.transport.abort()
+            else:
+                self.flow.pause_reading()  # until what came before is answered
+
+    # -- refusing --------------------------------------------------------------------------------
+
+    def _stop_parsing(self, problem: Problem) -> None:
+        self._problem = problem
+        raise _StopParsingError
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer what cannot be served, after what came before it, and hear no more."""
+        self._deaf = True
+        self._crowd.move(self, None)
+        self._crowd.refused(problem.name)
+        before = self.cycle
+        waits = before is not None and not before.response_complete
+        if before is not None and self._measure.in_body:  # what is wrong is its own body
+            if before.response_started:
+                self.close() if before.response_complete else self.transport.close()
+                return
+            if self.pipeline:
+                self.pipeline.popleft()
+            else:
+                waits = False
+                before.disconnected = True  # whoever reads the body learns that it is over
+                before.message_event.set()
+        self.cycle = self._last_cycle()
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+            await respond_problem(send, problem)
+
+        app = cast("Any", answer)  # uvicorn's types of ASGI are other names for the same
+        if waits:
+            self.pipeline.appendleft((self.cycle, app))
+        else:
+            self._start_asgi_task(self.cycle, app)
+
+    def _last_cycle(self) -> RequestResponseCycle:
+        return RequestResponseCycle(
+            scope=cast("Any", {"type": "http", "method": "GET"}),
+            transport=cast("asyncio.Transport", self),
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
