@@ -13,6 +13,7 @@ from .enqueueing import Enqueueing
 from .errors import ConfigurationError
 from .execute import Middleware
 from .gateway.asgi import Gateway
+from .gateway.description.description import Description
 from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
@@ -112,6 +113,13 @@ class App(Router, Enqueueing):
         """The engine's URL: of the settings, else of the app, else `./<name>.db`."""
         return settings.engine or self._engine_url or f"sqlite:///./{self.name}.db"
 
+    def describe(self, settings: Settings | None = None) -> Description:
+        """What the app looks like from outside: its OpenAPI and AsyncAPI documents."""
+        settings = settings or Settings()
+        return Description(
+            self.name, self._operations, settings, engine_url=self.engine_url(settings)
+        )
+
     async def open(
         self,
         settings: Settings | None = None,
@@ -156,7 +164,7 @@ class App(Router, Enqueueing):
             settings=settings,
             middleware=self._middleware,
         )
-        gateway = Gateway(runtime)
+        gateway = Gateway(runtime, self.describe(settings))
         for prefix, mounted in self._mounts.items():
             gateway.mount(prefix, mounted)
         return runtime, gateway

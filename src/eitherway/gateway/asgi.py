@@ -9,6 +9,8 @@ from ..attempt.runtime import Runtime
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
 from .admin import Admin
+from .describing import Describing
+from .description.description import Description
 from .health import Health
 from .jobs import JobResource
 from .measures import Measures
@@ -26,7 +28,7 @@ logger = logging.getLogger("eitherway.gateway")
 class Gateway:
     """Serves a runtime's operations, its jobs and its health."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, description: Description) -> None:
         prefix = runtime.settings.prefix.rstrip("/")
         self._routes = Routes()
         self._served = parts_of(runtime.settings.serve)
@@ -46,6 +48,7 @@ class Gateway:
         parts.push(self.push)
         self.admin = Admin(runtime, prefix)
         parts.admin(self.admin)
+        parts.description(Describing(description, runtime.settings.public_url))
         self.promoted = Promoted(runtime)
         for operation in runtime.operations:
             door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted)

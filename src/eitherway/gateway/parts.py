@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..errors import ConfigurationError
 from ..operation import Operation
 from .admin import Admin
+from .describing import Describing
 from .jobs import JobResource
 from .operations import OperationDoor
 from .push.doors import Push
@@ -49,6 +50,10 @@ class Parts:
     def push(self, push: Push) -> None:
         """Event streams over HTTP; the WebSocket is the gateway's to hand over."""
         self._add_own(push.endpoints, part="push")
+
+    def description(self, describing: Describing) -> None:
+        """What the app looks like, where its operations are served."""
+        self._add_own(describing.endpoints, part="operations")
 
     def admin(self, admin: Admin) -> None:
         """What operators may do."""
