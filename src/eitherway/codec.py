@@ -174,9 +174,8 @@ class Binding:
             arguments[self.body.name] = self._decode_body(self.body, payload, errors, strict=strict)
         for parameter in self._others:
             if parameter.name in params:
-                arguments[parameter.name] = _read(
-                    parameter, params[parameter.name], errors, strict=strict
-                )
+                given = params[parameter.name]
+                arguments[parameter.name] = _read(parameter, given, errors, strict=strict)
             elif parameter.required:
                 errors.append(
                     _error(("", parameter.name), f"{parameter.source} parameter required")

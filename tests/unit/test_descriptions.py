@@ -1,6 +1,7 @@
 """The OpenAPI and AsyncAPI documents of an app: what they say, against what is served."""
 
 import json
+from gzip import decompress as gunzip
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -387,6 +388,13 @@ async def test_documents_are_answered_with_304(test_app):
             head = await shop.request("HEAD", path)
             assert (head.status, head.body) == (200, b"")
         assert (await shop.request("GET", "/docs/no.js")).status == 404
+        for encoding in ("gzip, br", "identity"):
+            bundle = await shop.request(
+                "GET", "/docs/swagger-ui-bundle.js", headers={"accept-encoding": encoding}
+            )
+            packed = bundle.headers.get("content-encoding") == "gzip"
+            assert packed is encoding.startswith("gzip")
+            assert b"SwaggerUI" in (gunzip(bundle.body) if packed else bundle.body)
         page = await shop.request("GET", "/docs")
         assert "default-src 'none'" in page.headers["content-security-policy"]
         assert b"<title>three</title>" in page.body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from gzip import decompress
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
@@ -23,8 +24,8 @@ _FILES: Mapping[str, tuple[str, bytes]] = {
     "page.js": ("page.js", _SCRIPT),
     "messages.js": ("messages.js", _SCRIPT),
     "theme.js": ("theme.js", _SCRIPT),
-    "swagger-ui.css": ("vendor/swagger-ui/swagger-ui.css", _STYLE),
-    "swagger-ui-bundle.js": ("vendor/swagger-ui/swagger-ui-bundle.js", _SCRIPT),
+    "swagger-ui.css": ("vendor/swagger-ui/swagger-ui.css.gz", _STYLE),
+    "swagger-ui-bundle.js": ("vendor/swagger-ui/swagger-ui-bundle.js.gz", _SCRIPT),
 }
 _CHECK_AGAIN: Header = (b"cache-control", b"no-cache")
 _NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
@@ -62,7 +63,15 @@ class Describing:
         if name not in _FILES:
             raise RefusedError(Problem.of("not-found", "no file has this name"))
         path, media_type = _FILES[name]
-        await _send(request, (_viewer() / path).read_bytes(), media_type, [_NOSNIFF])
+        body = (_viewer() / path).read_bytes()
+        headers = [_NOSNIFF]
+        if path.endswith(".gz"):
+            headers.append((b"vary", b"Accept-Encoding"))
+            if b"gzip" in (header(request.scope, b"accept-encoding") or b""):
+                headers.append((b"content-encoding", b"gzip"))
+            else:
+                body = decompress(body)
+        await _send(request, body, media_type, headers)
 
     def _document(self, write: Callable[[str], bytes]) -> Endpoint:
         async def endpoint(request: Request) -> None:
