@@ -41,6 +41,7 @@ def openapi_document(
         "openapi": "3.1.1",
         "info": {"title": name, "version": version},
         "servers": [{"url": server}],
+        "security": [{scheme: []} for scheme in security],
         "tags": _tags(served),
         "paths": paths,
         "components": {
@@ -51,7 +52,6 @@ def openapi_document(
     }
     if security:
         document["components"]["securitySchemes"] = dict(security)
-        document["security"] = [{scheme: []} for scheme in security]
     return document
 
 
