@@ -176,14 +176,19 @@ def test_a_queue_is_a_channel_with_a_reply():
 
 
 def test_names_of_the_gateways_own_clash_with_none():
-    """A user's `Job` is theirs."""
+    """A user's `Job` is theirs, and so are operations of likely names."""
     app = App("own")
+    for name in ("events", "jobs", "livez", "metrics"):
+        app.get(f"/my/{name}", name=name)(_takes_nothing)
 
     @app.post("/jobs-of-mine")
     async def take(job: Job) -> Job:
         return job
 
-    schemas = openapi(app)["components"]["schemas"]
+    document = openapi(app)
+    ids = [one["operationId"] for item in document["paths"].values() for one in item.values()]
+    assert len(ids) == len(set(ids))
+    schemas = document["components"]["schemas"]
     assert set(schemas["Job"]["properties"]) == {"salary"}
     assert "links" in schemas["eitherway.Job"]["properties"]
 
@@ -335,6 +340,7 @@ def test_security_schemes_have_one_place():
     http, events = (json.loads(one) for one in (description.openapi(), description.asyncapi()))
     assert http["components"]["securitySchemes"] == {"token": scheme}
     assert http["security"] == [{"token": []}]
+    assert http["paths"]["/livez"]["get"]["security"] == []
     assert events["components"]["securitySchemes"] == {"token": scheme}
     assert events["servers"]["gateway"]["security"]
 

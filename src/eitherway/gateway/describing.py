@@ -9,6 +9,7 @@ from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
 from ..problem import Problem
@@ -40,10 +41,10 @@ class Describing:
     """Serves a description: its documents, and the page for people."""
 
     def __init__(self, description: Description, public_url: str | None) -> None:
-        self._description = description
         page = (_viewer() / "index.html").read_text("utf-8")
         self._page = page.replace("{name}", escape(description.name)).encode()
-        policy = _POLICY.format(others=public_url or "").encode("latin-1", "ignore")
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(public_url)) if public_url else ""
+        policy = _POLICY.format(others=origin).encode("latin-1", "ignore")
         self._page_headers = [(b"content-security-policy", policy), _NOSNIFF]
         self.endpoints: Mapping[str, Endpoint] = {
             "/openapi.json": self._document(description.openapi),

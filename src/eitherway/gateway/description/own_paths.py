@@ -52,9 +52,9 @@ def own_paths(prefix: str) -> Document:
         f"{prefix}/jobs/{{id}}": {"get": _show(), "delete": _cancel()},
         f"{prefix}/jobs/{{id}}/result": {"get": _result()},
         f"{prefix}/jobs/{{id}}/events": {"get": _events("jobs.events", "A job's events", _ID)},
-        f"{prefix}/events": {"get": _events("events", "Events of several jobs", _JOBS)},
-        f"{prefix}/livez": {"get": _health("livez", "Whether the process runs")},
-        f"{prefix}/readyz": {"get": _health("readyz", "Whether it makes progress", 503)},
+        f"{prefix}/events": {"get": _events("events.follow", "Events of several jobs", _JOBS)},
+        f"{prefix}/livez": {"get": _health("health.livez", "Whether the process runs")},
+        f"{prefix}/readyz": {"get": _health("health.readyz", "Whether it makes progress", 503)},
         f"{prefix}/metrics": {"get": _metrics()},
     }
 
@@ -117,6 +117,7 @@ def _health(name: str, summary: str, *statuses: int) -> Document:
     healthy = answer("Yes", status, "Cache-Control")
     return {
         **_operation(name, "health", summary),
+        "security": [],  # who watches a process needs no credential
         "responses": {"200": healthy, **problems(405, *statuses)},
     }
 
@@ -128,7 +129,8 @@ def _metrics() -> Document:
     content = figures["content"]
     content["application/openmetrics-text"] = content["text/plain"]
     return {
-        **_operation("metrics", "health", "Figures for Prometheus"),
+        **_operation("health.metrics", "health", "Figures for Prometheus"),
+        "security": [],
         "responses": {"200": figures, **problems(405, 500, 503)},
     }
 
