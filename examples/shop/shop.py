@@ -1,12 +1,12 @@
 """A shop's orders: the same handler, queued at /orders and direct at /orders/direct."""
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from eitherway import App, Context, Limit, Retry
 
 
 class Order(BaseModel):
-    order_id: str
+    order_id: str = Field(min_length=1, max_length=200)
     amount: float
 
 

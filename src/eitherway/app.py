@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
 from .auth import Authenticator
+from .auth.authenticator import schemes_of
 from .auth.given import authenticators
 from .clock import Clock, SystemClock
 from .engine.loader import load_engine
@@ -15,6 +16,7 @@ from .enqueueing import Enqueueing
 from .errors import ConfigurationError
 from .execute import Middleware
 from .gateway.asgi import Gateway
+from .gateway.description.description import Description
 from .gateway.routes import AsgiApp
 from .handle import Job
 from .ids import Randomness
@@ -122,6 +124,17 @@ class App(Router, Enqueueing):
         """The engine's URL: of the settings, else of the app, else `./<name>.db`."""
         return settings.engine or self._engine_url or f"sqlite:///./{self.name}.db"
 
+    def describe(self, settings: Settings | None = None) -> Description:
+        """What the app looks like from outside: its OpenAPI and AsyncAPI documents."""
+        settings = settings or Settings()
+        return Description(
+            self.name,
+            self._operations,
+            settings,
+            engine_url=self.engine_url(settings),
+            security=schemes_of(self._auth),
+        )
+
     async def open(
         self,
         settings: Settings | None = None,
@@ -171,7 +184,7 @@ class App(Router, Enqueueing):
             settings=settings,
             middleware=self._middleware,
         )
-        gateway = Gateway(runtime, self._auth)
+        gateway = Gateway(runtime, self.describe(settings), self._auth)
         for prefix, mounted in self._mounts.items():
             gateway.mount(prefix, mounted)
         return runtime, gateway

@@ -1,7 +1,7 @@
 """Between bytes and a handler's arguments: decode, validate, encode, by Pydantic's TypeAdapter.
 
-Both deliveries and Python's `enqueue` go through the same `Binding`, so that what one refuses
-the others refuse, with the same words.
+Both deliveries go through the same `Binding`, so that what one refuses the other refuses, with the
+same words. Python's `enqueue` does too, and may pass what Python converts.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from typing import Any, Literal, Union
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
 from .context import Context
 from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
+from .reading import read_json, read_parameter
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -42,7 +43,12 @@ class Parameter:
     name: str
     source: Source
     adapter: TypeAdapter[Any]
-    required: bool
+    default: Any = inspect.Parameter.empty
+
+    @property
+    def required(self) -> bool:
+        """Whether a call has to give it."""
+        return self.default is inspect.Parameter.empty
 
 
 class Binding:
@@ -119,7 +125,7 @@ class Binding:
             name=name,
             source=source,
             adapter=self._adapter(annotation, f"the parameter {name!r}"),
-            required=self._signature.parameters[name].default is inspect.Parameter.empty,
+            default=self._signature.parameters[name].default,
         )
 
     def _item(self, annotated: Mapping[str, Any], in_path: frozenset[str]) -> Parameter:
@@ -127,12 +133,12 @@ class Binding:
         refuse_path_parameters(self._label, in_path)
         name, element = item_parameter(self._label, list(annotated), annotated)
         adapter = self._adapter(element, f"the items of {name!r}")
-        return Parameter(name=name, source="body", adapter=adapter, required=True)
+        return Parameter(name=name, source="body", adapter=adapter)
 
     def _adapter(self, annotation: Any, what: str) -> TypeAdapter[Any]:
         try:
             return TypeAdapter(annotation)
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation) as error:
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
             reason = error.message.split(". ", 1)[0]
             raise ConfigurationError(
                 f"{self._label}: Pydantic cannot handle the type of {what} ({reason}): "
@@ -159,15 +165,19 @@ class Binding:
 
     # -- decoding --------------------------------------------------------------------------------
 
-    def decode(self, payload: bytes, params: Params) -> dict[str, Any]:
-        """The handler's keyword arguments. `MalformedInputError`, `InvalidInputError`."""
+    def decode(self, payload: bytes, params: Params, *, strict: bool = True) -> dict[str, Any]:
+        """The handler's keyword arguments. `MalformedInputError`, `InvalidInputError`.
+
+        Strictly, as the published schema says; else also what Pydantic converts, such as `"1"`.
+        """
         arguments: dict[str, Any] = {}
         errors: list[dict[str, str]] = []
         if self.body is not None and (payload or self.body.required):
-            arguments[self.body.name] = self._decode_body(self.body, payload, errors)
+            arguments[self.body.name] = self._decode_body(self.body, payload, errors, strict=strict)
         for parameter in self._others:
             if parameter.name in params:
-                arguments[parameter.name] = _validate(parameter, params[parameter.name], errors)
+                given = params[parameter.name]
+                arguments[parameter.name] = _read(parameter, given, errors, strict=strict)
             elif parameter.required:
                 errors.append(
                     _error(("", parameter.name), f"{parameter.source} parameter required")
@@ -177,14 +187,16 @@ class Binding:
         return arguments
 
     def decode_message(self, payload: bytes, params: bytes) -> dict[str, Any]:
-        """As `decode`, of a stored message."""
-        return self.decode(payload, decode_mapping(params))
+        """As `decode`, of a stored message, which was refused long ago if it had to be."""
+        return self.decode(payload, decode_mapping(params), strict=False)
 
-    def _decode_body(self, body: Parameter, payload: bytes, errors: list[dict[str, str]]) -> Any:
+    def _decode_body(
+        self, body: Parameter, payload: bytes, errors: list[dict[str, str]], *, strict: bool
+    ) -> Any:
         if b"NaN" in payload or b"Infinity" in payload:
             _refuse_constants(payload)
         try:
-            return body.adapter.validate_json(payload)
+            return read_json(body.adapter, payload, strict=strict)
         except ValidationError as error:
             found = _found(error)
             if found and found[0]["type"] == "json_invalid":
@@ -205,7 +217,7 @@ class Binding:
         for parameter in self.parameters:
             if parameter.name not in bound:
                 continue
-            value = _validate(parameter, bound[parameter.name], errors)
+            value = _read(parameter, bound[parameter.name], errors, strict=False)
             if errors:
                 found = errors[0]
                 body = parameter.name if parameter.source == "body" else ""
@@ -255,9 +267,11 @@ def _is_scalar(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
 
 
-def _validate(parameter: Parameter, value: Any, errors: list[dict[str, str]]) -> Any:
+def _read(parameter: Parameter, value: Any, errors: list[dict[str, str]], *, strict: bool) -> Any:
     try:
-        return parameter.adapter.validate_python(value)
+        if parameter.source == "body":
+            return parameter.adapter.validate_python(value)
+        return read_parameter(parameter.adapter, value, strict=strict)
     except ValidationError as error:
         prefix = () if parameter.source == "body" else (parameter.name,)
         errors.extend(_error(("", *prefix, *item["loc"]), item["msg"]) for item in error.errors())

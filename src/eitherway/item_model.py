@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from .errors import ConfigurationError, InvalidInputError
+from .signals import Reject
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ _NO_KEYS = (
     date, time, timedelta, Decimal, BaseModel,
 )  # fmt: skip
 _A_KEY_IS = "a key is text, an integer or a UUID"
+
+
+class UnusableKey(Reject, ValueError):  # noqa: N818 - a signal, not an error
+    """A text that no key can be. It came from the caller, who is told (422), and is not retried."""
 
 
 class ItemModel(Generic[T]):
@@ -102,9 +107,9 @@ class ItemModel(Generic[T]):
         try:
             size = len(text.encode())
         except UnicodeEncodeError:
-            raise ValueError(f"table {self._table!r}: {what} {text!r} is no UTF-8") from None
+            raise UnusableKey(f"table {self._table!r}: {what} {text!r} is no UTF-8") from None
         if not 1 <= size <= bytes_max:
-            raise ValueError(
+            raise UnusableKey(
                 f"table {self._table!r}: a {what} has 1 to {bytes_max} bytes of UTF-8, not {size}"
             )
         return text

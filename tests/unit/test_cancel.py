@@ -197,7 +197,7 @@ async def test_a_cancel_by_another_process_is_noticed_within_a_second(test_app):
 
 
 async def test_what_has_ended_is_hidden_from_its_owner(test_app):
-    """204, then 410, also of its events; operators still see it (JOB-8)."""
+    """204, then 404, also of its events; operators still see it (JOB-8)."""
     app = App("quick")
 
     @app.post("/quick", delivery="queued")
@@ -211,10 +211,10 @@ async def test_what_has_ended_is_hidden_from_its_owner(test_app):
         assert (deleted.status, deleted.body) == (204, b"")
         for path in ("", "/result"):
             gone = await shop.request("GET", f"/jobs/{job.id}{path}")
-            assert (gone.status, gone.json()["type"]) == (410, "/problems/job-gone")
-        assert (await shop.request("GET", f"/jobs/{job.id}/events")).status == 410
-        assert (await (await connected(shop, f"/events?jobs={job.id}")).sent())["code"] == 4410
-        assert (await delete(shop, job)).status == 410
+            assert (gone.status, gone.json()["type"]) == (404, "/problems/unknown-job")
+        assert (await delete(shop, job)).status == 404
+        assert (await shop.request("GET", f"/jobs/{job.id}/events")).status == 404
+        assert (await (await connected(shop, f"/events?jobs={job.id}")).sent())["code"] == 4404
         assert await job.status() is JobState.SUCCEEDED
 
 

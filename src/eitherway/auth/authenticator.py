@@ -96,6 +96,14 @@ class Anonymous(Authenticator):
         """Nobody."""
 
 
+def schemes_of(authenticators: Sequence[Authenticator]) -> dict[str, dict[str, Any]]:
+    """Their schemes by name; an empty one, without a name, where anybody is let in."""
+    described = [one.scheme for one in authenticators if one.scheme is not None]
+    schemes = {scheme.name: dict(scheme.definition) for scheme in described}
+    anybody = any(isinstance(one, Anonymous) for one in authenticators)
+    return {**schemes, "": {}} if schemes and anybody else schemes
+
+
 def bearer_token(headers: Mapping[str, str]) -> str | None:
     """What `Authorization: Bearer` holds (RFC 6750, section 2.1); None for another scheme."""
     value = headers.get("authorization", "")

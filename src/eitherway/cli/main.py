@@ -18,7 +18,7 @@ from ..errors import (
     EngineError,
     InvalidInputError,
 )
-from . import backup, config, dead, jobs, keys, operate, run
+from . import backup, config, dead, describe, jobs, keys, operate, run
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +37,8 @@ cli.command("resume")(operate.resume)
 cli.command("stats")(operate.stats)
 cli.command("backup")(backup.backup)
 cli.command("config")(config.config)
+cli.command("openapi")(describe.openapi)
+cli.command("asyncapi")(describe.asyncapi)
 
 
 def main() -> None:

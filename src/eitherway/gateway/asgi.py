@@ -11,6 +11,8 @@ from ..auth import Anonymous, Authenticator
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
 from .admin import Admin
+from .describing import Describing
+from .description.description import Description
 from .gatekeeper import Gatekeeper
 from .health import Health
 from .jobs import JobResource
@@ -31,7 +33,12 @@ logger = logging.getLogger("eitherway.gateway")
 class Gateway:
     """Serves a runtime's operations, its jobs and its health."""
 
-    def __init__(self, runtime: Runtime, authenticators: Sequence[Authenticator] = ()) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        description: Description,
+        authenticators: Sequence[Authenticator] = (),
+    ) -> None:
         prefix = runtime.settings.prefix.rstrip("/")
         self._runtime = runtime
         self._authenticators = authenticators
@@ -58,6 +65,7 @@ class Gateway:
             redact_tickets()
         self.admin = Admin(runtime, prefix)
         parts.admin(self.admin)
+        parts.description(Describing(description, runtime.settings.public_url))
         self.promoted = Promoted(runtime)
         for operation in runtime.operations:
             door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted, gatekeeper)

@@ -23,7 +23,8 @@ REPLAYED: Header = (b"idempotent-replayed", b"true")
 
 _NAME = b"idempotency-key"
 _CHARS_MAX = 255
-_SAFE = frozenset({None, "GET", "HEAD"})
+SAFE = frozenset({None, "GET", "HEAD"})
+"""Methods that need no key: what they do is not done twice."""
 _PARAMETER = rb'[ ]*;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:[^\s";,]+|"(?:[ !#-\[\]-~]|\\["\\])*"))?'
 _QUOTED = re.compile(rb'"((?:[!#-\[\]-~]|\\["\\])*)"(?:%s)*' % _PARAMETER)  # RFC 9651, a String
 _BARE = re.compile(rb"[!#-~][!-~]*")  # begins with no quote
@@ -38,7 +39,7 @@ class KeyHeader:
         self._kept_seconds = settings.idempotency_key_seconds
         self._quoted = settings.idempotency_key_quoted
         self._required = operation.idempotency_key == "required"
-        self._ignored = operation.idempotency_key == "ignored" or operation.method in _SAFE
+        self._ignored = operation.idempotency_key == "ignored" or operation.method in SAFE
 
     def use(self, request: Request, body: bytes) -> KeyUse | None:
         """What the request uses a key for; None without one. `RefusedError` (400)."""

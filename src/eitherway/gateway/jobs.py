@@ -16,6 +16,7 @@ from .wire import (
     Header,
     RefusedError,
     base_url,
+    entity_tags,
     header,
     respond,
     respond_answer,
@@ -40,7 +41,7 @@ class JobResource:
 
     async def show(self, request: Request) -> None:
         """`GET /jobs/{id}`: the document; with `Prefer: wait=n`, as soon as its ETag moves."""
-        seen = _etags(header(request.scope, b"if-none-match"))
+        seen = entity_tags(header(request.scope, b"if-none-match"))
         wished = Preferences.of(request.scope)
         wait_seconds = wished.wait_within(self._runtime.settings.wait_seconds_max)
         record = await self._read(request, seen, wait_seconds)
@@ -124,7 +125,7 @@ class JobResource:
         if not may_see(record.owner, owner):
             raise _unknown()
         if record.hidden:
-            raise _gone("the job was deleted")
+            raise _unknown("the job was deleted")
         if record.expires is not None and record.expires <= self._runtime.clock.now():
             raise _gone(_RETENTION_OVER)
         return record
@@ -140,20 +141,10 @@ def _gone(detail: str) -> RefusedError:
     return RefusedError(Problem.of("job-gone", detail), [_NO_STORE])
 
 
-def _unknown() -> RefusedError:
-    return RefusedError(
-        Problem.of("unknown-job", "no job has this id, or its retention is long over")
-    )
+def _unknown(detail: str = "no job has this id, or its retention is long over") -> RefusedError:
+    return RefusedError(Problem.of("unknown-job", detail))
 
 
 def _etag(record: JobRecord) -> bytes:
     """Weak (RFC 9110, section 8.8.1): moves with the record's revision."""
     return b'W/"%d"' % record.revision
-
-
-def _etags(value: bytes | None) -> set[bytes]:
-    """The tags of `If-None-Match`, compared weakly."""
-    if value is None:
-        return set()
-    tags = (tag.strip().removeprefix(b"W/") for tag in value.split(b","))
-    return {tag if tag == b"*" else b"W/" + tag for tag in tags if tag}

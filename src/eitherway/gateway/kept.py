@@ -34,6 +34,8 @@ async def missing(
             found.unknown.append(job_id)
         elif record is None:
             found.gone.append(job_id)
-        elif record.hidden or (record.expires is not None and record.expires <= now):
+        elif record.hidden:  # deleted by its owner
+            found.unknown.append(job_id)
+        elif record.expires is not None and record.expires <= now:
             found.gone.append(job_id)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ..errors import ConfigurationError
 from ..operation import Operation
 from .admin import Admin
+from .describing import Describing
 from .gatekeeper import Gatekeeper
 from .jobs import JobResource
 from .operations import OperationDoor
@@ -66,6 +67,9 @@ class Parts:
         self._own.append(path)
         if "push" in self._served:
             self._routes.add("POST", path, tickets)
+    def description(self, describing: Describing) -> None:
+        """What the app looks like, where its operations are served."""
+        self._add_own(describing.endpoints, part="operations")
 
     def admin(self, admin: Admin) -> None:
         """What operators may do."""

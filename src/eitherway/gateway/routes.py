@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from re import Pattern
@@ -41,6 +42,7 @@ class Request:
 
 Endpoint = Callable[[Request], Awaitable[None]]
 _NONE: dict[str, Endpoint] = {}
+_PARAMETER = re.compile(r"{[^}]*}")
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -116,9 +118,15 @@ class Routes:
         return None
 
     def _refuse_method(self, method: str, path: str, request: Request) -> None:
-        """Raise where the path is served, by other methods."""
+        """Raise where the path is served, by other methods.
+
+        OPTIONS tells of the path as OpenAPI sees it: as it was declared, whatever else matches it.
+        """
         matching = [p for p in self._patterns.values() if p.regex.match(path)]
         served = dict(self._plain.get(path, _NONE))
+        if method == "OPTIONS":
+            shape = None if served or not matching else _shape(matching[0].path)
+            matching = [pattern for pattern in matching if _shape(pattern.path) == shape]
         for pattern in matching:
             served.update(pattern.endpoints)
         if served:
@@ -143,6 +151,11 @@ class Routes:
                 raise _refusal(error) from None
 
         return endpoint
+
+
+def _shape(path: str) -> str:
+    """The path without its parameters' names, which say nothing about what it matches."""
+    return _PARAMETER.sub("{}", path)
 
 
 def _refusal(error: HTTPException) -> RefusedError:

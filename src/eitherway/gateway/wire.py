@@ -179,6 +179,14 @@ def json_type(content_type: bytes | None) -> bool:
     return media == b"application/json" or media.endswith(b"+json")
 
 
+def entity_tags(value: bytes | None) -> set[bytes]:
+    """The tags of `If-None-Match`, compared weakly."""
+    if value is None:
+        return set()
+    tags = (tag.strip().removeprefix(b"W/") for tag in value.split(b","))
+    return {tag if tag == b"*" else b"W/" + tag for tag in tags if tag}
+
+
 def allow(methods: Mapping[str, object]) -> Header:
     """`Allow` (RFC 9110, section 10.2.1)."""
     return (b"allow", ", ".join(sorted(methods)).encode())

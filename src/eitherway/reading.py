@@ -1,0 +1,84 @@
+"""How values are read: JSON as JSON Schema understands it, parameters as the strings that they are.
+
+A request is read strictly, so that what the published schemas refuse is refused: a string is no
+number, and `true` is no 1. What was stored before, by whichever version, is read as Pydantic does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+_STRING_OR_NUMBER = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+"|-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+', re.DOTALL
+)
+_HAS_FRACTION = re.compile(rb"[0-9][.eE]")
+_DIGITS_MAX = 308
+"""As many as a float may have before its point."""
+
+
+def read_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any:
+    """The value. `ValidationError`.
+
+    Where one does not fit, `17.0` is tried as `17`: JSON Schema has one kind of whole numbers.
+    """
+    try:
+        return _validate_json(adapter, payload, strict=strict)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid" or not _HAS_FRACTION.search(payload):
+            raise
+    return _validate_json(adapter, _STRING_OR_NUMBER.sub(_whole, payload), strict=strict)
+
+
+def read_parameter(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> Any:
+    """The value of a path or query parameter, which is a string unless Python gave it.
+
+    `ValidationError`. Strictly, a number is no date, and a float is finite.
+    """
+    try:
+        found = adapter.validate_python(value)
+    except ValidationError:
+        number = _number(value)
+        if number is None:
+            raise
+        return adapter.validate_python(number, strict=True)  # a choice of numbers
+    if strict:
+        if isinstance(found, date) and _number(value) is not None:
+            raise _unfit(value, "date", "Input should be a date or time as RFC 3339 writes it")
+        if isinstance(found, float) and not math.isfinite(found):
+            raise _unfit(value, "number", "Input should be a finite number")
+    return found
+
+
+def _validate_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any:
+    return adapter.validate_json(payload, strict=True) if strict else adapter.validate_json(payload)
+
+
+def _whole(token: re.Match[bytes]) -> bytes:
+    """A whole number without its fraction or exponent; any other token as it is."""
+    text = token[0]
+    if text.startswith(b'"') or not _HAS_FRACTION.search(text):
+        return text
+    number = Decimal(text.decode())
+    whole = number.adjusted() <= _DIGITS_MAX and number == number.to_integral_value()
+    return str(int(number)).encode() if whole else text
+
+
+def _number(value: Any) -> int | float | None:
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return None
+    number = float(value)
+    return int(value) if value.lstrip("+-").isdigit() else number
+
+
+def _unfit(value: Any, kind: str, message: str) -> ValidationError:
+    details = InitErrorDetails(type=PydanticCustomError(f"{kind}_unfit", message), input=value)
+    return ValidationError.from_exception_data(kind, [details])
