@@ -81,7 +81,7 @@ class Service:
         for pid in listed.split():
             try:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 continue
             if b"eitherway" in line:
                 found.append((int(pid), line[line.index(b"eitherway") + 1].decode()))

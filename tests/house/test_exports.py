@@ -7,10 +7,11 @@ from types import ModuleType
 import pytest
 
 import eitherway
+import eitherway.client
 import eitherway.sql
 import eitherway.testing
 
-PUBLIC = [eitherway, eitherway.sql, eitherway.testing]
+PUBLIC = [eitherway, eitherway.client, eitherway.sql, eitherway.testing]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
