@@ -13,6 +13,7 @@ from typing import Self
 
 import httpx
 
+HERE = Path(__file__).parent
 _SERVED = re.compile(r"is served at (http://\S+)")
 
 
@@ -43,7 +44,7 @@ class Service:
                 stderr=log,
                 env={
                     **os.environ,
-                    "PYTHONPATH": str(Path(__file__).parent),
+                    "PYTHONPATH": str(HERE),
                     "EITHERWAY_DRAIN_SECONDS": "5",
                     **environment,
                 },
