@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from pydantic import BaseModel
+from starlette.responses import HTMLResponse
 
 from eitherway import App, Context, Limit, Reject, Retry
 
@@ -51,3 +52,6 @@ async def held(order: Order, ctx: Context) -> Order:
 @app.post("/refused", delivery="queued")
 async def refused(order: Order) -> Order:
     raise Reject("no such customer", status=409)
+
+
+app.mount("/", HTMLResponse('<!doctype html><link rel="icon" href="data:,"><title>A page</title>'))

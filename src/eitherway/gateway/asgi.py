@@ -9,6 +9,7 @@ from ..attempt.runtime import Runtime
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
 from .admin import Admin
+from .browser_module import show_module
 from .health import Health
 from .jobs import JobResource
 from .measures import Measures
@@ -42,6 +43,7 @@ class Gateway:
                 "/metrics": Measures(runtime).metrics,
             }
         )
+        parts.module(show_module)
         parts.status(JobResource(runtime, f"{prefix}/jobs"))
         parts.push(self.push)
         self.admin = Admin(runtime, prefix)
