@@ -57,7 +57,7 @@ class Server:
 
     def client(self, **options: Any) -> AsyncClient:
         return AsyncClient(
-            "http://shop/root/",
+            "http://shop/base/",
             http=httpx.AsyncClient(transport=httpx.MockTransport(self._answer)),
             clock=Pauses(self.pauses),
             **options,
@@ -115,7 +115,7 @@ async def test_what_a_request_has() -> None:
     await client.call("post", "/a?b=1", json=Order(order_id="o"), headers=trace)
     await client.call("GET", "/a", params={"c": 2})
     first, second = server.asked
-    assert (str(first.url), str(second.url)) == ("http://shop/root/a?b=1", "http://shop/root/a?c=2")
+    assert (str(first.url), str(second.url)) == ("http://shop/base/a?b=1", "http://shop/base/a?c=2")
     assert first.content == b'{"order_id":"o","amount":1.0}'
     assert first.headers["content-type"] == "application/json"
     assert first.headers["traceparent"] == "00-1-2-01"
@@ -177,7 +177,7 @@ async def test_a_result_is_of_its_type_whichever_way_it_comes() -> None:
     results = [await s.client().call("POST", "/a", result=Strict) for s in (direct, later)]
     assert results == [Strict.model_validate_json(httpx.Response(200, json=value).content)] * 2
     assert later.sent("prefer") == ["wait=20"] * 3
-    assert [str(request.url) for request in later.asked[1:]] == ["http://shop/root/jobs/j1"] * 2
+    assert [str(request.url) for request in later.asked[1:]] == ["http://shop/base/jobs/j1"] * 2
     assert len(later.pauses) == 1, "a gateway that does not wait is not asked all the time"
     assert 0.5 <= later.pauses[0] <= 1
 
@@ -208,7 +208,7 @@ async def test_a_result_that_is_something_else_is_said_to_be(body: bytes) -> Non
 async def test_the_prefix_is_where_jobs_are() -> None:
     server = Server(shown("running"))
     assert await server.client(prefix="/api/").job("a/b").status() is JobState.RUNNING
-    assert server.asked[0].url.raw_path == b"/root/api/jobs/a%2Fb"
+    assert server.asked[0].url.raw_path == b"/base/api/jobs/a%2Fb"
 
 
 async def test_who_is_told_that_it_ended_does_not_delete_it() -> None:
