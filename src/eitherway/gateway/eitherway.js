@@ -156,11 +156,11 @@ export class Client {
   async #begin(method, path, prefer, { json, headers, idempotencyKey, signal }) {
     const all = { ...headers };
     if (json !== undefined) all["content-type"] = "application/json";
-    if (!SAFE.includes(method)) {
+    if (!SAFE.includes(method.toUpperCase())) {
       all.prefer = prefer;
       all["idempotency-key"] = JSON.stringify(idempotencyKey ?? randomKey());
     }
-    const answer = await this.send(method, path, { headers: all, body: JSON.stringify(json), signal });
+    const answer = await this.send(method.toUpperCase(), path, { headers: all, body: JSON.stringify(json), signal });
     if (answer.status >= 300) throw problemOf(answer);
     const value = answer.text === "" ? null : JSON.parse(answer.text);
     const accepted = answer.status === 202 && answer.headers.has("operation-location");
@@ -234,7 +234,7 @@ export class Job {
   /** End the job: true where this ended it, false where it had ended before. */
   async cancel() {
     if ((await this.document()).done) return false; // to DELETE it then would hide its result
-    const answer = await this.#client.send("DELETE", `${this.#client.prefix}/jobs/${this.id}`);
+    const answer = await this.#client.send("DELETE", pathOf(this.#client, this.id));
     if (![200, 204, 410].includes(answer.status)) throw problemOf(answer);
     return answer.status === 200;
   }
@@ -289,8 +289,7 @@ class Listening {
 
   // The job now, as an event; null where it is as in the ETag. Rejects with what the server refuses.
   async look(id, headers = {}, signal = undefined) {
-    const path = `${this.#client.prefix}/jobs/${encodeURIComponent(id)}`;
-    const answer = await this.#client.send("GET", path, { headers, signal });
+    const answer = await this.#client.send("GET", pathOf(this.#client, id), { headers, signal });
     if (answer.status === 304) return null;
     if (answer.status !== 200) throw problemOf(answer);
     const data = JSON.parse(answer.text);
@@ -507,6 +506,10 @@ class Listening {
       if (this.#jobs.has(id)) this.#tell(id, error, true);
     }
   }
+}
+
+function pathOf({ prefix }, id) {
+  return `${prefix}/jobs/${encodeURIComponent(id)}`;
 }
 
 // Whether the same request may be answered otherwise later.
