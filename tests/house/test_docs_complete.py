@@ -11,9 +11,12 @@ import typer
 
 import eitherway
 import eitherway.auth
+import eitherway.client
 import eitherway.sql
 from eitherway import Context, Limit, Retry
 from eitherway.cli.main import cli
+from eitherway.client import AsyncClient, AsyncJob, Event
+from eitherway.client.options import Options, RequestOptions
 from eitherway.engine.contract import Engine
 from eitherway.problem import CATALOGUE
 from eitherway.router import Policies
@@ -74,6 +77,29 @@ def test_every_public_name_is_in_the_reference() -> None:
     assert [name for name in eitherway.auth.__all__ if name not in guide] == []
     called = [f"`{name}`" if name == "once_table" else f"{name}(" for name in eitherway.sql.__all__]
     assert [name for name in called if name not in text] == []
+    assert [name for name in eitherway.client.__all__ if f"`{name}" not in text] == []
+
+
+def test_every_member_and_setting_of_the_client_is_described() -> None:
+    page = (REFERENCE / "client.md").read_text()
+    settings = {*Options.__annotations__, *RequestOptions.__annotations__}
+    members = {
+        name
+        for owner in (AsyncClient, AsyncJob, Event)
+        for name in vars(owner)
+        if not name.startswith(("_", "model_"))
+    }
+    assert [name for name in sorted(settings | members) if f"`{name}" not in page] == []
+
+
+def test_the_pages_module_is_described() -> None:
+    page = (REFERENCE / "browser.md").read_text()
+    module = (ROOT / "src" / "eitherway" / "gateway" / "eitherway.js").read_text()
+    module = module.partition("\nclass ")[0]  # what comes after is its own
+    public = re.findall(r"^  (?:async )?\*?([a-z]\w+)\([^)]*\) {$", module, re.MULTILINE)
+    exported = re.findall(r"^export class (\w+)", module, re.MULTILINE)
+    assert {"submit", "call", "result", "events", "cancel"} <= set(public)
+    assert [name for name in {*public, *exported} - {"constructor"} if f"`{name}" not in page] == []
 
 
 def test_every_policy_and_every_member_of_the_context_is_described() -> None:

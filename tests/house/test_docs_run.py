@@ -6,8 +6,10 @@ A page's Python blocks run in order, as one module. Its functions called `test_.
 import inspect
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +17,7 @@ import pytest
 import typer
 
 from eitherway.cli.main import cli
+from node import NODE
 
 from .conftest import ROOT
 from .pages import blocks, pages
@@ -54,6 +57,20 @@ def test_commands_on_the_page_parse(page: Path) -> None:
                 del words[0]  # a variable of the environment
             if words[:1] == ["eitherway"]:
                 parse(typer.main.get_command(cli), words[1:])
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "js")], ids=name_of)
+def test_javascript_on_the_page_parses_and_imports_what_there_is(page: Path) -> None:
+    module = (files("eitherway.gateway") / "eitherway.js").read_text()
+    exported = set(re.findall(r"^export class (\w+)", module, re.MULTILINE))
+    for block in blocks(page, "js"):
+        command = [NODE, "--check", "--input-type=module", "-"]
+        checked = subprocess.run(
+            command, input=block.code, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stderr
+        for imported in re.findall(r'import {([^}]+)} from "/eitherway.js"', block.code):
+            assert {name.strip() for name in imported.split(",")} <= exported
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

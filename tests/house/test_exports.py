@@ -8,10 +8,11 @@ import pytest
 
 import eitherway
 import eitherway.auth
+import eitherway.client
 import eitherway.sql
 import eitherway.testing
 
-PUBLIC = [eitherway, eitherway.auth, eitherway.sql, eitherway.testing]
+PUBLIC = [eitherway, eitherway.auth, eitherway.client, eitherway.sql, eitherway.testing]
 
 
 @pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)

@@ -17,6 +17,7 @@ MACHINE = re.compile(
 SLOW_APPS = {  # served by the tests: handlers that take their time
     Path("tests/acceptance/apps.py"),
     Path("tests/acceptance/cancel_apps.py"),
+    Path("tests/acceptance/client_apps.py"),
     Path("tests/acceptance/keyed_apps.py"),
     Path("tests/acceptance/limited_apps.py"),
     Path("tests/acceptance/sql_apps.py"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
@@ -26,6 +26,8 @@ from eitherway import (
     Router,
     Table,
 )
+from eitherway.client import AsyncClient, AsyncJob, Client, Event
+from eitherway.client import Job as RemoteJob
 from eitherway.job import JobRecord
 from eitherway.sql import create_once_table, forget, observe, once
 from eitherway.testing import Response, TestApp
@@ -243,6 +245,47 @@ async def testing(order: Order) -> None:
         assert_type(await shop.enqueue(try_to_store, order), Job[Receipt])
         await shop.call(store, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
         await shop.call(place_order, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def calling(order: Order, order_id: str) -> None:
+    async with AsyncClient("https://shop.example", token="t", headers={"x-a": "b"}) as shop:
+        assert_type(shop, AsyncClient)
+        assert_type(await shop.call("POST", "/orders", json=order, result=Order), Order)
+        assert_type(await shop.call("GET", "/orders", result=list[Order]), list[Order])
+        maybe = TypeAdapter[Order | None](Order | None)
+        assert_type(await shop.call("GET", "/orders/a", result=maybe), Order | None)
+        assert_type(await shop.call("GET", "/orders/a"), Any)
+        job = await shop.submit("POST", "/orders", json=order, result=Order, idempotency_key="k")
+        assert_type(job, AsyncJob[Order])
+        assert_type(job.id, str | None)
+        assert_type(await job.result(timeout_seconds=30), Order)
+        assert_type(await job.status(), JobState)
+        assert_type(await job.document(), dict[str, Any])
+        assert_type(await job.cancel(), bool)
+        assert_type([event async for event in job.events()], list[Event])
+        assert_type(await shop.submit("POST", "/orders"), AsyncJob[Any])
+        assert_type(shop.job(order_id, result=Receipt), AsyncJob[Receipt])
+        assert_type(shop.job(order_id), AsyncJob[Any])
+        shop.job(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+        await shop.call("POST", "/orders", body=order)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+        await shop.call("POST", "/orders", result=order)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        await shop.submit("POST", "/orders", timeout_seconds=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+
+
+def calling_from_plain_code(order: Order, order_id: str) -> None:
+    with Client("https://shop.example", token="t", wait_seconds=5) as shop:
+        assert_type(shop, Client)
+        assert_type(shop.call("POST", "/orders", json=order, result=Order), Order)
+        assert_type(shop.call("POST", "/orders", timeout_seconds=5), Any)
+        job = shop.submit("POST", "/orders", json=order, result=Order)
+        assert_type(job, RemoteJob[Order])
+        assert_type(job.result(timeout_seconds=30), Order)
+        assert_type(job.events(), Iterator[Event])
+        assert_type(job.status(), JobState)
+        assert_type(job.cancel(), bool)
+        assert_type(shop.job(order_id, result=Receipt), RemoteJob[Receipt])
+        shop.call("POST", "/orders", body=order)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    Client("https://shop.example", tokens="t")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def charge(session: AsyncSession, order: Order, twice: bool = False) -> Receipt:

@@ -1,6 +1,5 @@
 // The page: buttons and sliders act, four times a second the counts are read, and orders are told.
 
-import { changeSettings, readState, sendBurst, sendOrder } from "./api.js";
 import { brief, Counts } from "./counts.js";
 import { Depth } from "./depth.js";
 import { Dots } from "./dots.js";
@@ -23,7 +22,6 @@ for (const way of ["direct", "queued"]) {
 }
 const depth = new Depth(byId("depth"));
 const orders = new Orders(byId("orders"));
-const told = { WebSocket: 0, status: 0 };
 const news = [];
 
 function announce(text) {
@@ -32,21 +30,11 @@ function announce(text) {
   news.splice(0, news.length - 1);
 }
 
-function tell(id, job, by) {
-  const sentence = orders.told(id, job, by);
-  if (sentence) announce(`Event-driven: ${sentence}.`);
-}
-
-const teller = new Teller({
-  told(id, job, by) {
-    told[by] += 1;
-    tell(id, job, by);
-  },
-  connected(words) {
-    byId("connection").textContent = words;
-    byId("cut").disabled = words !== "connected";
-  },
+const teller = new Teller((words) => {
+  byId("connection").textContent = words;
+  byId("cut").disabled = words !== "connected";
 });
+const { shop, told } = teller;
 
 // -- sending ------------------------------------------------------------------------------------
 
@@ -54,19 +42,22 @@ let sent = 0;
 
 async function sendOne(way, orderId) {
   const row = orders.add(orderId, way);
+  const options = { json: { order_id: orderId, amount: 19.9 } };
+  const start = performance.now();
+  const ms = () => performance.now() - start;
   try {
-    const answer = await sendOrder(way, orderId);
-    if (answer.status === 202) {
-      orders.confirmed(row, answer.body.id, answer.start, answer.ms);
-      teller.follow([answer.body.id]);
-      const early = teller.lately.get(answer.body.id);
-      if (early) tell(answer.body.id, early.job, early.by);
+    if (way === "direct") {
+      await shop.call("POST", "/orders/direct", options);
+      announce(`Request-response: ${orders.answered(row, 200, ms())}.`);
     } else {
-      const sentence = orders.answered(row, answer);
-      if (way === "direct") announce(`Request-response: ${sentence}.`);
+      const job = await shop.submit("POST", "/orders", options);
+      orders.confirmed(row, ms());
+      announce(`Event-driven: ${orders.told(row, await teller.end(job), ms())}.`);
     }
-  } catch {
-    orders.set(row, "refused", "no answer: is the server still there?");
+  } catch ({ status }) {
+    const lane = way === "direct" ? "Request-response" : "Event-driven";
+    if (status) announce(`${lane}: ${orders.answered(row, status, ms())}.`);
+    else orders.set(row, "refused", "no answer: is the server still there?");
   }
 }
 
@@ -74,7 +65,7 @@ async function send(button) {
   const ways = button.dataset.ways.split(" ");
   if (button.dataset.send === "burst") {
     announce(`Sending ${BURST.count} orders${ways.length > 1 ? " each way" : ""}.`);
-    await sendBurst(ways, BURST.count, BURST.seconds);
+    await shop.call("POST", "/demo/bursts", { json: { ways, ...BURST } });
     return;
   }
   sent += 1;
@@ -99,7 +90,8 @@ async function change() {
   changing += 1;
   const settings = Object.fromEntries(sliders.map(({ id, value }) => [id, Number(value)]));
   settings.learn = learn.checked;
-  await changeSettings(settings).catch(() => announce("The setting did not arrive."));
+  const sending = shop.call("PUT", "/demo/settings", { json: settings });
+  await sending.catch(() => announce("The setting did not arrive."));
   changing -= 1;
 }
 
@@ -167,7 +159,7 @@ function show(now) {
 }
 
 async function refresh() {
-  const now = await readState(after);
+  const now = await shop.call("GET", `/demo/state?after=${after}`);
   if (boot !== null && boot !== now.boot) return location.reload(); // another server, empty again
   boot = now.boot;
   after = now.next;

@@ -15,7 +15,6 @@ function span(name, text) {
 export class Orders {
   constructor(list) {
     this.list = list;
-    this.rows = new Map(); // job id to row, for those not told yet
   }
 
   add(orderId, way) {
@@ -33,7 +32,7 @@ export class Orders {
   }
 
   // An answer on the same call. Gives the sentence for the live region.
-  answered(row, { status, ms }) {
+  answered(row, status, ms) {
     const time = duration(ms);
     if (status === 200) {
       this.set(row, "told", `accepted, committed and told after ${time}, on the same call`);
@@ -45,21 +44,15 @@ export class Orders {
     return row.lastElementChild.textContent;
   }
 
-  confirmed(row, jobId, start, ms) {
+  confirmed(row, ms) {
     this.set(row, "accepted", `accepted ${duration(ms)}`, "waiting to be told");
-    row.start = start;
     row.accepted = ms;
-    this.rows.set(jobId, row);
   }
 
-  // A job has ended; gives the sentence, or nothing for a job that is not in the list.
-  told(jobId, job, by) {
-    const row = this.rows.get(jobId);
-    if (!row) return undefined;
-    this.rows.delete(jobId);
-    const toldAfter = performance.now() - row.start;
+  // Its job has ended. Gives the sentence.
+  told(row, { job, by }, ms) {
     const worked = Date.parse(job.finished) - Date.parse(job.created);
-    const committed = Math.min(toldAfter, Math.max(1, worked));
+    const committed = Math.min(ms, Math.max(1, worked));
     const attempts = job.attempts.length > 1 ? ` (attempt ${job.attempts.length})` : "";
     const done = job.status === "succeeded" ? "committed" : job.status;
     this.set(
@@ -67,8 +60,8 @@ export class Orders {
       "told",
       `accepted ${duration(row.accepted)}`,
       `${done} ${duration(committed)}${attempts}`,
-      `told ${duration(toldAfter)} by ${by}`,
+      `told ${duration(ms)} by ${by}`,
     );
-    return `${done}, told after ${duration(toldAfter)} by ${by}`;
+    return `${done}, told after ${duration(ms)} by ${by}`;
   }
 }

@@ -11,6 +11,7 @@ from ..auth import Anonymous, Authenticator
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
 from ..problem import Problem
 from .admin import Admin
+from .browser_module import show_module
 from .describing import Describing
 from .description.description import Description
 from .gatekeeper import Gatekeeper
@@ -58,6 +59,7 @@ class Gateway:
                 "/metrics": Measures(runtime).metrics,
             }
         )
+        parts.module(show_module)
         parts.status(JobResource(runtime, f"{prefix}/jobs"))
         parts.push(self.push)
         if gatekeeper is not None and self.push.entrance is not None:

@@ -45,6 +45,10 @@ class Parts:
         self._served = served
         self._own: list[str] = []
 
+    def module(self, module: Endpoint) -> None:
+        """The client for pages, whichever part they use."""
+        self._add_own({"/eitherway.js": module})
+
     def health(self, endpoints: Mapping[str, Endpoint]) -> None:
         """What every process answers."""
         self._add_own(endpoints)
