@@ -21,4 +21,5 @@ class Push:
             "/jobs/{id}/events": streams.of_job,
             "/events": streams.of_jobs,
         }
-        self.websocket = EventSocket(runtime, self.admission, f"{prefix}/events", f"{prefix}/jobs")
+        self.path = f"{prefix}/events"  # of the WebSocket
+        self.websocket = EventSocket(runtime, self.admission, self.path, f"{prefix}/jobs")
