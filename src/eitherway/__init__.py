@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from .app import App
 from .context import Context
+from .dependencies import Depends
 from .errors import (
     BacklogFullError,
     ConfigurationError,
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "Context",
+    "Depends",
     "EitherwayError",
     "EngineError",
     "EngineUnavailableError",

@@ -85,7 +85,7 @@ class OperationDoor:
         except InvalidInputError as error:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
-        wants_headers = self._operation.binding.context_name is not None
+        wants_headers = self._operation.binding.takes_context
         headers = handler_headers(scope) if wants_headers else _trace(scope)
         wished = Preferences.of(scope) if self._varies else NONE
         runs_now = self._runs_now(wished)
