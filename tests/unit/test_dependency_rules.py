@@ -101,7 +101,9 @@ def test_what_fastapi_writes_as_a_default_is_refused_by_name():
 
 def test_fastapis_security_needs_a_request_and_says_so():
     """By the parameter of the class that asks for it."""
-    with pytest.raises(ConfigurationError, match="OAuth2PasswordBearer takes 'request' as HTTPConn"):
+    with pytest.raises(
+        ConfigurationError, match="OAuth2PasswordBearer takes 'request' as HTTPConn"
+    ):
         declare(OAuth2PasswordBearer(tokenUrl="token"))
 
 
