@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from .context import Context
 from .errors import ConfigurationError
-from .foreign import refuse_foreign
+from .foreign import refuse_foreign, refuse_marker
 
 T = TypeVar("T")
 Kind = Literal["plain", "coroutine", "generator", "async generator"]
@@ -133,7 +133,7 @@ def needs_of(function: Callable[..., Any], label: str, path: str | None = None) 
         if annotation is Context:
             contexts.append(parameter.name)
         elif marker is not None:
-            refuse_foreign(label, parameter.name, annotation, marker)
+            refuse_marker(label, parameter.name, marker)
             dependencies[parameter.name] = Dependency.of(
                 marker.dependency or _plain_type(annotation),
                 path or label,

@@ -166,17 +166,19 @@ class _Attempt:
         self._executor = executor
         self.operation = operation
         self.context = context
-        self._arguments = arguments
         self._needs = operation.binding.needs
+        self._arguments = arguments
+        if self._needs.contexts:
+            self._arguments = {**arguments, **dict.fromkeys(self._needs.contexts, context)}
         self._resolution: Resolution | None = None  # where there are dependencies
         self.timed_out = False
         self._task: asyncio.Task[Any] | None = None
 
-    async def arguments(self) -> dict[str, Any]:
-        """What the handler is called with; its dependencies are made by now."""
-        if self._resolution is not None:
-            return await self._resolution.arguments_of(self._needs)
-        return {**self._arguments, **dict.fromkeys(self._needs.contexts, self.context)}
+    async def arguments(self) -> Mapping[str, Any]:
+        """What the handler is called with; its dependencies are made now."""
+        if self._resolution is None:
+            return self._arguments
+        return await self._resolution.arguments_of(self._needs)
 
     async def run_plain(self, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, within the context variables of the attempt."""

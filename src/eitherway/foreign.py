@@ -42,14 +42,15 @@ def refuse_foreign(label: str, name: str, annotation: Any, default: Any) -> None
             if instead is not None and _root(ancestor) in ("starlette", "fastapi"):
                 _refuse(label, name, member.__name__, instead)
     for marker in metadata:
-        _refuse_marker(label, name, marker)
-    _refuse_marker(label, name, default)
+        refuse_marker(label, name, marker)
+    refuse_marker(label, name, default)
     if _root(type(default)) == "fastapi" and type(default).__name__ in ("Query", "Path"):
         kind = type(default).__name__
         _refuse(label, name, f"{kind}() as a default", f"annotate it: Annotated[..., {kind}()]")
 
 
-def _refuse_marker(label: str, name: str, marker: Any) -> None:
+def refuse_marker(label: str, name: str, marker: Any) -> None:
+    """`ConfigurationError` for one of FastAPI's markers that asks for what an operation has not."""
     if _root(type(marker)) != "fastapi":
         return
     kind = type(marker).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,6 +21,10 @@ from .settings import Settings
 
 logger = logging.getLogger("eitherway")
 
+_WANTED = (
+    "is no lifespan, which is an async generator function under @contextlib.asynccontextmanager "
+    "that takes the app, or a list of some"
+)
 P = ParamSpec("P")
 Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
 """Opens before the block and closes after it; called with the app, as Starlette's is."""
@@ -31,7 +36,7 @@ class Hosting(ABC):
     name: str
 
     def __init__(self, lifespan: Lifespan | Sequence[Lifespan]) -> None:
-        self._own = (lifespan,) if callable(lifespan) else tuple(lifespan)
+        self._own = (lifespan,) if callable(lifespan) else _checked(lifespan)
         self._mounts: dict[str, AsgiApp] = {}
         self._layers = Layers()
         self._lifespans = Lifespans()
@@ -103,13 +108,15 @@ class Hosting(ABC):
         await self._lifespans.stop()
 
     def _entered(self, lifespan: Lifespan) -> AbstractAsyncContextManager[None]:
-        manager = lifespan(self)
-        if not isinstance(manager, AbstractAsyncContextManager):
-            raise ConfigurationError(
-                f"{_label(lifespan)}: a lifespan is an async generator function under "
-                "@contextlib.asynccontextmanager that takes the app"
-            )
-        return manager
+        try:
+            manager = lifespan(self)
+        except TypeError as error:
+            raise ConfigurationError(f"{_label(lifespan)} takes the app: {error}") from None
+        if isinstance(manager, AbstractAsyncContextManager):
+            return manager
+        if inspect.iscoroutine(manager):
+            manager.close()
+        raise ConfigurationError(f"{_label(lifespan)} {_WANTED}")
 
     # -- serving ---------------------------------------------------------------------------------
 
@@ -151,6 +158,12 @@ class Hosting(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Let go of everything."""
+
+
+def _checked(lifespans: Sequence[Lifespan]) -> tuple[Lifespan, ...]:
+    if not isinstance(lifespans, (list, tuple)) or not all(map(callable, lifespans)):
+        raise ConfigurationError(f"lifespan={lifespans!r} {_WANTED}")
+    return tuple(lifespans)
 
 
 def _label(lifespan: Lifespan) -> str:

@@ -21,6 +21,7 @@ from eitherway import (
     Retry,
     RetryLater,
 )
+from eitherway.attempt.leases import finish_or_give_back
 from eitherway.testing import TestApp
 
 pytestmark = pytest.mark.parametrize("marker", [Depends, FastApiDepends], ids=["ours", "fastapi"])
@@ -279,6 +280,30 @@ async def test_it_is_closed_when_its_job_is_canceled(marker, log):
         assert (await job.record()).attempts[-1].outcome == "canceled"
     assert log[0] == "session opens"
     assert log[-1] == "session closes"
+
+
+async def test_it_is_closed_when_its_attempt_is_given_back(marker, log):
+    """By a drain whose time is up; the job runs again, with one of its own."""
+    never = asyncio.Event()
+
+    async def wait(order, session):
+        if len(log) == 1:
+            await never.wait()
+        return session
+
+    app = shop(log.session(), marker, "queued", handler=wait)
+    async with TestApp(app) as test:
+        job = await test.enqueue(app.place_order, Order(order_id="A-1"))
+        draining = asyncio.ensure_future(test.drain())
+        while "session opens" not in log:
+            await asyncio.sleep(0)
+        await finish_or_give_back(test.runtime, test._leases, 0)
+        await draining
+        await test.drain()
+        assert await job.result() == "session"
+        assert [a.outcome for a in (await job.record()).attempts] == ["interrupted", "succeeded"]
+    given_back = ["session opens", "session sees CancelledError", "session closes"]
+    assert log == [*given_back, "session opens", "session commits", "session closes"]
 
 
 async def test_it_is_closed_in_a_promoted_call_once(marker, log):

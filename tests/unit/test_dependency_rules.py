@@ -213,6 +213,9 @@ async def test_a_required_parameter_is_required_whoever_declares_it():
     def own(size: int = 5) -> int:
         return size
 
+    def strict(size: int) -> int:
+        return size
+
     app = App("shop")
 
     @app.get("/a")
@@ -223,10 +226,15 @@ async def test_a_required_parameter_is_required_whoever_declares_it():
     async def read_again(first: Annotated[int, Depends(own)], size: int) -> list[int]:
         return [first, size]
 
+    @app.get("/c")
+    async def read_strictly(first: Annotated[int, Depends(strict)], size: int = 7) -> list[int]:
+        return [first, size]
+
     async with TestApp(app) as test:
         assert (await test.request("GET", "/a")).json() == [5, 7]
         assert (await test.request("GET", "/a?size=1")).json() == [1, 1]
         assert (await test.request("GET", "/b")).status == 422
+        assert (await test.request("GET", "/c")).status == 422
 
 
 def test_an_override_of_nothing_is_refused():

@@ -122,10 +122,24 @@ async def test_what_fails_at_the_end_keeps_nothing_else_open(caplog):
 
 
 async def test_what_is_no_lifespan_is_refused():
-    """A plain async generator, without `asynccontextmanager`."""
+    """A plain async generator, without `asynccontextmanager`; a coroutine; one without the app."""
 
     async def forgotten(_):
         yield
 
-    with pytest.raises(ConfigurationError, match="asynccontextmanager"):
-        await shop(forgotten).open()
+    async def coroutine(_): ...
+
+    @asynccontextmanager
+    async def alone():
+        yield
+
+    for wrong, says in (
+        (forgotten, "asynccontextmanager"),
+        (coroutine, "asynccontextmanager"),
+        (alone, "takes the app"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            await shop(wrong).open()
+    for none in (5, "text", [5], None):
+        with pytest.raises(ConfigurationError, match="lifespan="):
+            App("shop", lifespan=none)
