@@ -44,7 +44,9 @@ class Lifespans:
         try:
             await asyncio.wait({self._started, self._task}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._task.cancel()
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait({task})
             raise
         if not self._started.done():
             task, self._task = self._task, None

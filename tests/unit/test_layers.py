@@ -1,6 +1,7 @@
 """ASGI middleware around the gateway, and CORS."""
 
 import pytest
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from wire import Sse, connected
 
@@ -72,10 +73,20 @@ async def test_every_request_and_websocket_passes_all_middleware_the_last_added_
             app.add_middleware(Broken)
 
 
-async def test_streams_pass_piece_by_piece_and_end_with_their_client():
-    """Nothing is buffered, and a hang-up gets through."""
+async def named(request, call_next):
+    response = await call_next(request)
+    response.headers["x-by"] = "a"
+    return response
+
+
+@pytest.mark.parametrize(
+    ("factory", "options"),
+    [(Named, {"name": b"a", "seen": []}), (BaseHTTPMiddleware, {"dispatch": named})],
+)
+async def test_streams_pass_piece_by_piece_and_end_with_their_client(factory, options):
+    """Nothing is buffered, and a hang-up gets through: even through Starlette's own base class."""
     app = shop()
-    app.add_middleware(Named, name=b"a", seen=[])
+    app.add_middleware(factory, **options)
     async with TestApp(app) as test:
         job = (await test.request("POST", "/orders", json={})).json()
         stream = Sse(test, f"/jobs/{job['id']}/events")

@@ -84,6 +84,29 @@ async def test_what_fails_at_start_is_one_line_and_closes_what_was_open():
         app.runtime  # noqa: B018
 
 
+async def test_a_start_that_is_cancelled_closes_what_was_open():
+    """The engine, too: the app can be opened again."""
+    said, never = [], asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(_):
+        said.append("waits")
+        await never.wait()
+        yield
+
+    app = shop(pool("a", said), slow)
+    opening = asyncio.ensure_future(app.open())
+    while "waits" not in said:
+        await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert said == ["a opens in shop", "waits", "a closes"]
+    never.set()
+    async with app:
+        assert said[-1] == "waits"
+
+
 async def test_a_server_is_told_what_failed():
     """`lifespan.startup.failed`, with that line."""
 
