@@ -4,6 +4,7 @@ from importlib.metadata import version
 
 from .app import App
 from .context import Context
+from .dependencies import Depends
 from .errors import (
     BacklogFullError,
     ConfigurationError,
@@ -12,6 +13,7 @@ from .errors import (
     EngineUnavailableError,
     InvalidInputError,
     JobFailedError,
+    LifespanError,
     MalformedInputError,
     TransitionError,
     UnknownJobError,
@@ -31,6 +33,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "Context",
+    "Depends",
     "EitherwayError",
     "EngineError",
     "EngineUnavailableError",
@@ -38,6 +41,7 @@ __all__ = [
     "Job",
     "JobFailedError",
     "JobState",
+    "LifespanError",
     "Limit",
     "MalformedInputError",
     "NotFound",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any, Self, TypeVar, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
 from .auth import Authenticator
@@ -17,8 +16,8 @@ from .errors import ConfigurationError
 from .execute import Middleware
 from .gateway.asgi import Gateway
 from .gateway.description.description import Description
-from .gateway.routes import AsgiApp
 from .handle import Job
+from .hosting import Hosting, Lifespan
 from .ids import Randomness
 from .router import Policies, Router
 from .settings import Settings
@@ -26,16 +25,17 @@ from .table import Table, TableOptions, TableStore
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-Message = MutableMapping[str, Any]
 
 
-class App(Router, Enqueueing):
+class App(Router, Enqueueing, Hosting):
     """Operations and tables under one name; an ASGI application.
 
     `engine` is a URL (`sqlite:///./<name>.db` unless given here, by `EITHERWAY_ENGINE` or on the
     command line). `auth` says who callers are: one authenticator of `eitherway.auth`, or several,
-    of which the first that recognises somebody has the last word; without it nobody is asked. The
-    app is opened by the server's lifespan, or by `async with app`.
+    of which the first that recognises somebody has the last word; without it nobody is asked.
+    `lifespan` is your own start and stop, one or several to be entered in order: they open with the
+    app, in every process that runs its handlers. The app is opened by the server's lifespan, by its
+    host's (`App.lifespan`), or by `async with app`.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class App(Router, Enqueueing):
         engine: str | None = None,
         middleware: Sequence[Middleware] = (),
         auth: Authenticator | Sequence[Authenticator] | None = None,
+        lifespan: Lifespan | Sequence[Lifespan] = (),
     ) -> None:
-        super().__init__()
+        Router.__init__(self)
+        Hosting.__init__(self, lifespan)
         if (
             not isinstance(name, str)
             or not name
@@ -58,7 +60,6 @@ class App(Router, Enqueueing):
         self._middleware = _checked(middleware)
         self._auth = authenticators(auth)
         self._tables: dict[str, Table[Any]] = {}
-        self._mounts: dict[str, AsgiApp] = {}
         self._runtime: Runtime | None = None
         self._gateway: Gateway | None = None
 
@@ -78,19 +79,6 @@ class App(Router, Enqueueing):
         table = Table(name, model, key, self._store, **options)
         self._tables[name] = table
         return table
-
-    def mount(self, path: str, app: AsgiApp) -> None:
-        """Serve another ASGI application under `path`: static files, a page, somebody's API.
-
-        It gets what is under that path and is no operation, and is told the path as `root_path`.
-        HTTP alone: the mounted application's lifespan is not run.
-        """
-        prefix = path.rstrip("/")
-        if not path.startswith("/") or "{" in path:
-            raise ConfigurationError(f"mount({path!r}): a plain path that begins with '/'")
-        if prefix in self._mounts:
-            raise ConfigurationError(f"mount({path!r}): something is mounted there already")
-        self._mounts[prefix] = app
 
     def include(self, router: Router, prefix: str = "") -> None:
         """Take in the operations of another router, their paths behind `prefix`."""
@@ -142,12 +130,17 @@ class App(Router, Enqueueing):
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         at_step: Callable[[str], None] = lambda _: None,
+        serving: bool = True,
     ) -> Runtime:
-        """Open the engine and be ready to run. Idempotent while open."""
+        """Open the engine and what belongs to the app, and be ready to run. Idempotent while open.
+
+        Not `serving`, mounted applications stay closed. `LifespanError`, `ConfigurationError`.
+        """
         if self._runtime is not None:
             return self._runtime
+        settings = settings or Settings()
         runtime, gateway = self._make(
-            settings or Settings(), clock or SystemClock(), randomness or Randomness(), at_step
+            settings, clock or SystemClock(), randomness or Randomness(), at_step
         )
         await runtime.open()
         try:
@@ -156,6 +149,11 @@ class App(Router, Enqueueing):
             await runtime.close()
             raise
         self._runtime, self._gateway = runtime, gateway
+        try:
+            await self._open_hosted(gateway, settings, serving=serving)
+        except BaseException:
+            await self.close()
+            raise
         return runtime
 
     async def check(self, settings: Settings) -> None:
@@ -184,10 +182,7 @@ class App(Router, Enqueueing):
             settings=settings,
             middleware=self._middleware,
         )
-        gateway = Gateway(runtime, self.describe(settings), self._auth)
-        for prefix, mounted in self._mounts.items():
-            gateway.mount(prefix, mounted)
-        return runtime, gateway
+        return runtime, Gateway(runtime, self.describe(settings), self._auth)
 
     def begin_drain(self) -> None:
         """Be ready no more, and let waiting clients go: the server is about to stop."""
@@ -209,8 +204,9 @@ class App(Router, Enqueueing):
             self._gateway.admin.access.listener = address
 
     async def close(self) -> None:
-        """Let go of the engine. Idempotent."""
+        """Let go of what was opened with the app, then of the engine. Idempotent."""
         await self.drain(0)
+        await self._close_hosted()
         runtime, gateway = self._runtime, self._gateway
         self._runtime = self._gateway = None
         if gateway is not None:
@@ -218,54 +214,12 @@ class App(Router, Enqueueing):
         if runtime is not None:
             await runtime.close()
 
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def _finish(self) -> None:
+        await self.drain(self.runtime.settings.drain_seconds)
         await self.close()
 
     def _store(self) -> TableStore:
         return self.runtime
-
-    # -- serving ---------------------------------------------------------------------------------
-
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        """ASGI 3: HTTP, and the lifespan that opens and closes the app."""
-        if scope["type"] == "lifespan":
-            return await self._lifespan(receive, send)
-        if self._gateway is None:
-            raise ConfigurationError(
-                f"the app {self.name!r} is not open: enable the server's lifespan"
-            )
-        return await self._gateway(scope, receive, send)
-
-    async def _lifespan(
-        self,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        await receive()
-        try:
-            await self.open()
-        except ConfigurationError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.startup.complete"})
-        try:
-            await receive()
-        finally:
-            await asyncio.shield(self._finish())
-        await send({"type": "lifespan.shutdown.complete"})
-
-    async def _finish(self) -> None:
-        await self.drain(self.runtime.settings.drain_seconds)
-        await self.close()
 
     # -- enqueueing ------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
 
-from .context import Context
+from .dependencies import Needs, Own, needs_of, return_annotation
 from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
 from .reading import read_json, read_parameter
@@ -63,77 +63,84 @@ class Binding:
         batch: bool = False,  # the handler takes a list; what travels is one element of it
     ) -> None:
         self._label = getattr(handler, "__qualname__", repr(handler))
-        self._signature = inspect.signature(handler)
-        hints = self._hints(handler)
+        self.needs = needs_of(handler, self._label)  # of the handler itself
         in_path = frozenset(PATH_PARAMETER.findall(path or ""))
-        self.context_name: str | None = None
-        annotated: dict[str, Any] = {}
-        for parameter in self._signature.parameters.values():
-            annotation = self._annotation(parameter, hints)
-            if annotation is Context:
-                self.context_name = parameter.name
-            else:
-                annotated[parameter.name] = annotation
-        parameters = (
-            [self._item(annotated, in_path)]
-            if batch
-            else [self._parameter(name, annotated[name], in_path) for name in annotated]
-        )
-        self.parameters = tuple(parameters)
-        self._call_signature = self._signature.replace(
-            parameters=[
-                parameter
-                for name, parameter in self._signature.parameters.items()
-                if name != self.context_name  # eitherway provides it
-            ]
-        )
+        self.dependencies = tuple(self.needs.all_dependencies())
+        self.takes_context = any(one.contexts for one in self._all_needs())
+        self.has_plain_dependencies = any(one.is_plain for one in self.dependencies)
+        if batch:
+            self.parameters: tuple[Parameter, ...] = (self._item(in_path),)
+        else:
+            self.parameters = self._bound(in_path)
+        self._call_signature = self._signature_of_calls(handler)
         self._check(in_path, takes_body=takes_body)
-        bodies = [parameter for parameter in parameters if parameter.source == "body"]
+        bodies = [parameter for parameter in self.parameters if parameter.source == "body"]
         self.body = bodies[0] if bodies else None
-        self._others = tuple(p for p in parameters if p.source != "body")
+        self._others = tuple(p for p in self.parameters if p.source != "body")
         self.takes_params = bool(self._others)
-        result = result_element(self._label, hints) if batch else hints.get("return", Any)
+        returned = return_annotation(handler, self._label)
+        result = result_element(self._label, returned) if batch else returned
         self.output = self._adapter(result, "its result")
 
     # -- declaring -------------------------------------------------------------------------------
 
-    def _hints(self, handler: Callable[..., Any]) -> dict[str, Any]:
-        try:
-            return typing.get_type_hints(handler, include_extras=True)
-        except NameError as error:
-            raise ConfigurationError(
-                f"{self._label}: the annotation {error.name!r} is not defined where the handler is "
-                "declared: import it, or define it above at module level"
-            ) from None
+    def _all_needs(self) -> list[Needs]:
+        return [self.needs, *(dependency.needs for dependency in self.dependencies)]
 
-    def _annotation(self, parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise ConfigurationError(f"{self._label}: a handler cannot take *{parameter.name}")
-        if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise ConfigurationError(f"{self._label}: {parameter.name} cannot be positional-only")
-        if parameter.name not in hints:
-            raise ConfigurationError(f"{self._label}: annotate the parameter {parameter.name!r}")
-        return hints[parameter.name]
+    def _bound(self, in_path: frozenset[str]) -> tuple[Parameter, ...]:
+        """The parameters of the handler and of its dependencies: of one name, they are the same."""
+        bound: dict[str, Parameter] = {}
+        annotations: dict[str, Any] = {}
+        for needs in self._all_needs():
+            for name, own in needs.own.items():
+                if annotations.setdefault(name, own.annotation) != own.annotation:
+                    raise ConfigurationError(
+                        f"{self._label}: {name!r} is of different types in the handler and its "
+                        "dependencies: annotate it the same, or call it differently"
+                    )
+                if name not in bound or (own.required and not bound[name].required):
+                    bound[name] = self._parameter(name, own, in_path)
+        return tuple(bound.values())
 
-    def _parameter(self, name: str, annotation: Any, in_path: frozenset[str]) -> Parameter:
+    def _parameter(self, name: str, own: Own, in_path: frozenset[str]) -> Parameter:
         source: Source = "query"
         if name in in_path:
             source = "path"
-        elif not _is_scalar(annotation):
+        elif not _is_scalar(own.annotation):
             source = "body"
-        return Parameter(
-            name=name,
-            source=source,
-            adapter=self._adapter(annotation, f"the parameter {name!r}"),
-            default=self._signature.parameters[name].default,
-        )
+        adapter = self._adapter(own.annotation, f"the parameter {name!r}")
+        return Parameter(name=name, source=source, adapter=adapter, default=own.default)
 
-    def _item(self, annotated: Mapping[str, Any], in_path: frozenset[str]) -> Parameter:
+    def _item(self, in_path: frozenset[str]) -> Parameter:
         """One item of a batch: the body, whatever its type."""
         refuse_path_parameters(self._label, in_path)
+        annotated = {name: own.annotation for name, own in self.needs.own.items()}
         name, element = item_parameter(self._label, list(annotated), annotated)
+        for dependency in self.dependencies:
+            for other in dependency.needs.own:
+                raise ConfigurationError(
+                    f"{self._label}: the dependency {dependency.label} takes {other!r}, but is "
+                    "made once for a whole batch: it may take the Context and other dependencies"
+                )
         adapter = self._adapter(element, f"the items of {name!r}")
         return Parameter(name=name, source="body", adapter=adapter)
+
+    def _signature_of_calls(self, handler: Callable[..., Any]) -> inspect.Signature:
+        """What `enqueue` takes: what the handler does, without what eitherway provides, and by name
+        what its dependencies take."""
+        own = [
+            p for p in inspect.signature(handler).parameters.values() if p.name in self.needs.own
+        ]
+        named = [
+            inspect.Parameter(
+                parameter.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if parameter.required else None,
+            )
+            for parameter in self.parameters
+            if parameter.name not in self.needs.own
+        ]
+        return inspect.Signature([*own, *named])
 
     def _adapter(self, annotation: Any, what: str) -> TypeAdapter[Any]:
         try:

@@ -40,9 +40,8 @@ def refuse_path_parameters(label: str, in_path: frozenset[str]) -> None:
         )
 
 
-def result_element(label: str, hints: Mapping[str, Any]) -> Any:
+def result_element(label: str, annotation: Any) -> Any:
     """What one item's result is: an element of the returned list, exceptions left out."""
-    annotation = hints.get("return", Any)
     if annotation is Any:
         return Any
     found = _element(annotation)

@@ -10,6 +10,7 @@
     ├── UnknownKeyError           no API key has this id
     ├── BacklogFullError          too many jobs of the operation wait; nothing was stored
     ├── CanaryError               the job sent ahead of a redrive did not succeed
+    ├── LifespanError             what opens with the app could not be opened
     ├── JobFailedError            `Job.result()` of a job that failed; `problem` says why
     └── EngineError               the engine could not do it; `retryable` says whether to try again
         └── EngineUnavailableError  for now: disk full, locked, unreachable (retryable)
@@ -72,6 +73,10 @@ class BacklogFullError(EitherwayError):
 
 class CanaryError(EitherwayError):
     """The job that was sent ahead of a redrive did not succeed; the others were left alone."""
+
+
+class LifespanError(EitherwayError):
+    """What opens with the app (its lifespan, a mounted application's) could not be opened."""
 
 
 class JobFailedError(EitherwayError):

@@ -1,50 +1,38 @@
-"""THE path: validated arguments > middleware > handler > encoded answer, whichever the door.
+"""THE path: validated arguments > middleware > dependencies > handler > encoded answer.
 
-A direct call and a worker's attempt both end in `execute`; what they do with what `Ended` says
-(reply, or settle the job) is all that differs.
+The same whichever the door. A direct call and a worker's attempt both end in `execute`; what they
+do with what `Ended` says (reply, or settle the job) is all that differs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import sys
-import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from .awaiting import AllAwaited
+from .causes import CAUSE_CHARS_MAX, cause_of, exception_text, pattern
 from .clock import Clock
 from .context import Context
 from .errors import BacklogFullError, EngineUnavailableError
 from .job import Outcome
 from .operation import Operation
 from .problem import Answer, Problem
+from .resolving import Overrides, Resolution
 from .signals import Reject, RetryLater, Throttled
 from .unit import UnitOfWork, current_unit
 
 logger = logging.getLogger("eitherway.execute")
 
+T = TypeVar("T")
 Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
-
-_TRACEBACK_CHARS_MAX = 10_000
-_CAUSE_CHARS_MAX = 200
-_VARYING = re.compile(
-    r"""
-      [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}  # a UUID
-    | \b 0x [0-9a-f]+
-    | (?<![0-9a-z]) (?= [a-z]*[0-9] ) (?: [0-9a-f]{4,} | [0-9a-z]{16,} ) (?![0-9a-z])  # an id
-    | [0-9]+ (?: [.,:-] [0-9]+ )*  # a number, a date, a time, an address
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-"""What differs between messages about the same mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +63,7 @@ class Executor:
         self._middleware = tuple(middleware)
         self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="handler")
         self._result_bytes_max = result_bytes_max
+        self.overrides: Overrides = {}  # of dependencies, in tests
 
     def close(self) -> None:
         """Start no more plain handlers; those that run are left to end."""
@@ -90,9 +79,11 @@ class Executor:
     ) -> Ended:
         """Run the handler once, at most `timeout_seconds`, and say how it ended. Never raises,
         but for a cancellation from outside (a drain, a lost lease)."""
+        ended = partial(self.succeeded, operation)
         try:
-            value = await self.run_handler(operation, arguments, context, unit, timeout_seconds)
-            return self.succeeded(operation, value)
+            return await self.run_handler(
+                operation, arguments, context, unit, timeout_seconds, conclude=ended
+            )
         except TimedOut:
             return timed_out(operation)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
@@ -105,13 +96,18 @@ class Executor:
         context: Context,
         unit: UnitOfWork,
         timeout_seconds: float,
-    ) -> Any:
-        """What the handler returns within its middleware, or raises; `TimedOut` past its time."""
+        *,
+        conclude: Callable[[Any], T],
+    ) -> T:
+        """What `conclude` makes of what the handler returns within its middleware.
+
+        Its dependencies are open until then, and closed before this returns or raises. `TimedOut`
+        past the time.
+        """
         attempt = _Attempt(self, operation, arguments, context)
         token = current_unit.set(unit)
         try:
-            async with AllAwaited():
-                return await attempt.run(timeout_seconds)
+            return await attempt.run(timeout_seconds, conclude)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not attempt.timed_out or (task is not None and task.cancelling()):
@@ -138,12 +134,16 @@ class Executor:
         return await proceed()
 
     async def _call_handler(self, attempt: _Attempt) -> Any:
+        arguments = await attempt.arguments()
+        function = partial(attempt.operation.handler, **arguments)
         if attempt.operation.is_async:
-            return await attempt.operation.handler(**attempt.arguments)
-        loop = asyncio.get_running_loop()
-        function = partial(attempt.operation.handler, **attempt.arguments)
-        thread = loop.run_in_executor(self._threads, copy_context().run, function)
-        attempt.context.thread = thread
+            return await function()
+        return await attempt.run_plain(function)
+
+    async def in_thread(self, context: Context, function: Callable[[], Any]) -> Any:
+        """Run a plain function in a thread, which `context.thread` is from then on."""
+        thread = asyncio.get_running_loop().run_in_executor(self._threads, function)
+        context.thread = thread
         return await asyncio.shield(thread)
 
     def call_later(
@@ -166,23 +166,52 @@ class _Attempt:
         self._executor = executor
         self.operation = operation
         self.context = context
-        name = operation.binding.context_name
-        self.arguments = arguments if name is None else {**arguments, name: context}
+        self._needs = operation.binding.needs
+        self._arguments = arguments
+        if self._needs.contexts:
+            self._arguments = {**arguments, **dict.fromkeys(self._needs.contexts, context)}
+        self._resolution: Resolution | None = None  # where there are dependencies
         self.timed_out = False
         self._task: asyncio.Task[Any] | None = None
 
-    async def run(self, timeout_seconds: float) -> Any:
+    async def arguments(self) -> Mapping[str, Any]:
+        """What the handler is called with; its dependencies are made now."""
+        if self._resolution is None:
+            return self._arguments
+        return await self._resolution.arguments_of(self._needs)
+
+    async def run_plain(self, function: Callable[[], Any]) -> Any:
+        """Run a plain function in a thread, within the context variables of the attempt."""
+        if self._resolution is not None:
+            return await self._resolution.run_plain(function)
+        within = partial(copy_context().run, function)
+        return await self._executor.in_thread(self.context, within)
+
+    async def run(self, timeout_seconds: float, conclude: Callable[[Any], T]) -> T:
         self._task = asyncio.current_task()
         cancel_timer = self._executor.call_later(timeout_seconds, self._time_out)
         try:
-            return await self._executor.call(self)
-        except asyncio.CancelledError:
-            self.context.cancel()
-            raise
+            if not self._needs.dependencies:
+                return await self._concluded(conclude)
+            executor = self._executor
+            self._resolution = Resolution(
+                self._arguments, self.context, executor.in_thread, executor.overrides
+            )
+            async with self._resolution:
+                return await self._concluded(conclude)
         finally:
             cancel_timer()
             if self.timed_out and self._task is not None:
                 self._task.uncancel()
+
+    async def _concluded(self, conclude: Callable[[Any], T]) -> T:
+        try:
+            async with AllAwaited():
+                value = await self._executor.call(self)
+            return conclude(value)
+        except asyncio.CancelledError:
+            self.context.cancel()
+            raise
 
     def _time_out(self) -> None:
         self.timed_out = True
@@ -210,7 +239,7 @@ def meaning(operation: Operation, context: Context, error: BaseException) -> End
         return Ended(
             outcome=Outcome.ERROR,
             problem=problem,
-            cause=f"asked to retry later: {_pattern(str(error.detail))}"[:_CAUSE_CHARS_MAX],
+            cause=f"asked to retry later: {pattern(str(error.detail))}"[:CAUSE_CHARS_MAX],
             delay_seconds=error.seconds,
         )
     if isinstance(error, Throttled):
@@ -232,27 +261,6 @@ def meaning(operation: Operation, context: Context, error: BaseException) -> End
         permanent=isinstance(error, operation.retry.never),
         error=error,
     )
-
-
-def exception_text(error: BaseException) -> str:
-    """The traceback, for operators; its end, where it is long."""
-    return "".join(traceback.format_exception(error))[-_TRACEBACK_CHARS_MAX:]
-
-
-def cause_of(error: BaseException) -> str:
-    """The exception's type and message, without what differs from one order to the next."""
-    try:
-        message = str(error)
-    except Exception:  # noqa: BLE001 - it is the handler's, and may do anything
-        message = ""
-    name, pattern = type(error).__name__, _pattern(message)
-    return (f"{name}: {pattern}" if pattern else name)[:_CAUSE_CHARS_MAX]
-
-
-def _pattern(message: str) -> str:
-    """The first line, its numbers and ids replaced by `#`."""
-    first = message.strip().partition("\n")[0].rstrip()
-    return _VARYING.sub("#", first[: 5 * _CAUSE_CHARS_MAX])
 
 
 def _full_or_away(error: EngineUnavailableError | BacklogFullError) -> Ended:

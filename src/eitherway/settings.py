@@ -87,6 +87,10 @@ class Settings(BaseSettings):
         "",
         description="origins whose pages may open a WebSocket, with commas; else the gateway's own",
     )
+    cors_origins: str = Field(
+        "",
+        description="origins whose pages may call the gateway, with commas; * is any",
+    )
     connections_max: int = Field(
         10_000, gt=0, description="most push connections (WebSocket and SSE) of one gateway process"
     )

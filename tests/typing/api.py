@@ -4,20 +4,26 @@ Every line that ends in two ignores is a mistake that both must report: an ignor
 is an error of its own.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
+from fastapi import Depends as FastApiDepends
+from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 
 from eitherway import (
     App,
     BacklogFullError,
     Context,
+    Depends,
     Job,
     JobState,
     Limit,
@@ -28,6 +34,7 @@ from eitherway import (
 )
 from eitherway.client import AsyncClient, AsyncJob, Client, Event
 from eitherway.client import Job as RemoteJob
+from eitherway.cors import cors_options
 from eitherway.job import JobRecord
 from eitherway.sql import create_once_table, forget, observe, once
 from eitherway.testing import Response, TestApp
@@ -335,3 +342,93 @@ def declaring(router: Router) -> None:
     router.post("/orders", version=2, upgrade=str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Retry(jitter="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Limit(8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def get_session() -> AsyncIterator[AsyncSession]:
+    yield AsyncSession()
+
+
+def get_plain_session() -> Iterator[Session]:
+    yield Session()
+
+
+async def get_rate(ctx: Context) -> float:
+    return float(ctx.headers["x-rate"])
+
+
+class Page:
+    """A class that is a dependency."""
+
+    def __init__(self, number: int = 1) -> None:
+        self.number = number
+
+
+@app.post("/sold", delivery="queued")
+async def sell(
+    order: Order,
+    session: AsyncSession = Depends(get_session),
+    plain: Session = Depends(get_plain_session),
+    rate: float = Depends(get_rate),
+    page: Page = Depends(Page),
+) -> Receipt:
+    session.add(order)
+    return Receipt(order_id=order.order_id)
+
+
+@app.post("/returned", delivery="queued")
+async def take_back(
+    order: Order,
+    session: Annotated[AsyncSession, Depends(get_session)],
+    page: Annotated[Page, FastApiDepends()],
+) -> Receipt:
+    session.add(page)
+    return Receipt(order_id=order.order_id)
+
+
+def wrongly(
+    session: Session = Depends(get_session),  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]
+    rate: str = Depends(get_rate),  # type: ignore[assignment]  # pyright: ignore[reportArgumentType]
+) -> None: ...
+
+
+assert_type(Depends(get_session), AsyncSession)
+assert_type(Depends(get_plain_session), Session)
+assert_type(Depends(get_rate), float)
+assert_type(Depends(Page, use_cache=False), Page)
+
+
+async def depending(order: Order, session: AsyncSession) -> None:
+    # as a default, what is made is left out; in `Annotated` a checker cannot know that it may be
+    assert_type(await app.enqueue(sell, order), Job[Receipt])
+    await app.enqueue(sell, "a")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await app.enqueue(take_back, order)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue]
+    assert_type(await app.enqueue(take_back, order, delay_seconds=0), Job[Receipt])
+    fakes: dict[Callable[..., Any], Callable[..., Any]] = {get_session: get_plain_session}
+    async with TestApp(app, overrides=fakes) as shop:
+        assert_type(await shop.call(sell, order), Receipt)
+    async with TestApp(app, overrides={get_rate: lambda: 1.0}) as shop:
+        pass
+
+
+@asynccontextmanager
+async def open_pools(opening: App) -> AsyncGenerator[None]:
+    assert_type(opening.name, str)
+    yield
+
+
+@asynccontextmanager
+async def own_lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    async with app.lifespan():
+        yield
+
+
+def hosting() -> None:
+    bank = App("bank", lifespan=open_pools)
+    App("bank", lifespan=[open_pools, open_pools])
+    bank.add_middleware(CORSMiddleware, **cors_options("https://shop.example"))
+    bank.add_middleware(CORSMiddleware, allow_origins=["https://shop.example"])
+    bank.add_middleware(CORSMiddleware, origins=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    FastAPI(lifespan=app.lifespan).mount("/shop", app)
+    FastAPI(lifespan=own_lifespan).mount("/shop", app)
+    Starlette(lifespan=app.lifespan).mount("/shop", app)
+    bank.mount("/api", FastAPI())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eitherway.execute import cause_of
+from eitherway.causes import cause_of
 
 
 class BrokenError(Exception):

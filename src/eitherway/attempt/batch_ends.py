@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..context import Context
@@ -45,12 +46,16 @@ async def run_batch(
 ) -> BatchEnded:
     """Run the handler once for all the items. Never raises, but for a cancellation from outside."""
     arguments = _arguments(operation, values)
+    ended = partial(_ended, executor, operation, context)
     try:
-        results = await executor.run_handler(
-            operation, arguments, context, context.units.shared, timeout_seconds
+        return await executor.run_handler(
+            operation, arguments, context, context.units.shared, timeout_seconds, conclude=ended
         )
     except TimedOut:
         return BatchEnded(ends=[timed_out(operation)] * len(values))
+    except _MisfitError as misfit:
+        ended_all = meaning(operation, context, TypeError(str(misfit)))
+        return BatchEnded(ends=[ended_all] * len(values))
     except (Throttled, EngineUnavailableError, BacklogFullError) as error:
         return BatchEnded(ends=[meaning(operation, context, error)] * len(values))
     except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
@@ -58,9 +63,21 @@ async def run_batch(
             return BatchEnded(ends=[meaning(operation, context, error)])
         logger.info("%s failed with %d items, is tried with fewer", operation.name, len(values))
         return BatchEnded(ends=[Ended(outcome=Outcome.ERROR, error=error)], blamed=False)
-    misfit = _misfit(operation, results, len(values))
-    if misfit is not None:
-        return BatchEnded(ends=[meaning(operation, context, misfit)] * len(values))
+
+
+class _MisfitError(TypeError):
+    """The results are not one for each item: it is nobody's, and everybody's."""
+
+
+def _ended(
+    executor: Executor, operation: Operation, context: BatchContext, results: Any
+) -> BatchEnded:
+    count = len(context.views)
+    wanted = f"{operation.name} got {count} items and must return a list of {count} results"
+    if not isinstance(results, Sequence) or isinstance(results, str | bytes):
+        raise _MisfitError(f"{wanted}, not {type(results).__name__}")
+    if len(results) != count:
+        raise _MisfitError(f"{wanted}, not of {len(results)}")
     pairs = zip(context.views, results, strict=True)
     return BatchEnded(ends=[_end(executor, operation, view, result) for view, result in pairs])
 
@@ -68,16 +85,6 @@ async def run_batch(
 def _arguments(operation: Operation, values: Sequence[Any]) -> Mapping[str, Any]:
     (parameter,) = operation.binding.parameters
     return {parameter.name: list(values)}
-
-
-def _misfit(operation: Operation, results: Any, count: int) -> TypeError | None:
-    """What is wrong with the results as a whole."""
-    wanted = f"{operation.name} got {count} items and must return a list of {count} results"
-    if not isinstance(results, Sequence) or isinstance(results, str | bytes):
-        return TypeError(f"{wanted}, not {type(results).__name__}")
-    if len(results) != count:
-        return TypeError(f"{wanted}, not of {len(results)}")
-    return None
 
 
 def _end(executor: Executor, operation: Operation, view: Context, result: Any) -> Ended:

@@ -244,6 +244,6 @@ def _threads(operations: Operations) -> int:
     wanted = sum(
         min((limit.in_flight or _OPEN_ENDED_IN_FLIGHT for limit in operation.limits), default=0)
         for operation in operations
-        if not operation.is_async
+        if not operation.is_async or operation.binding.has_plain_dependencies
     )
     return max(1, min(wanted, _THREADS_MAX))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..causes import cause_of, exception_text
 from ..engine.values import Delivery, Finish, Overdue
 from ..errors import InvalidInputError
-from ..execute import Ended, cause_of, exception_text
+from ..execute import Ended
 from ..ids import Randomness
 from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
 from ..operation import Operation

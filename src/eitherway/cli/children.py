@@ -8,24 +8,34 @@ import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Sequence, Set
 from typing import Any
 
 logger = logging.getLogger("eitherway")
 
-CONFIGURATION_EXIT = 2
+CONFIGURATION_EXIT, LIFESPAN_EXIT = 2, 5
 _PAUSE_SECONDS_MIN, _PAUSE_SECONDS_MAX = 0.1, 1.0
 _SETTLED_SECONDS = 10.0
 _GRACE_SECONDS = 5.0
 
 
 class Child:
-    """One `eitherway` command in a process of its own, for as long as it is wanted."""
+    """One `eitherway` command in a process of its own, for as long as it is wanted.
+
+    It is not started again after one of the exit codes in `final`, at its first start.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, pass_fds: Sequence[int], drain_seconds: float
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        pass_fds: Sequence[int],
+        drain_seconds: float,
+        final: Set[int],
     ) -> None:
         self.name = name
+        self._final = final
         self._command = command
         self._pass_fds = pass_fds
         self._drain_seconds = drain_seconds
@@ -43,14 +53,16 @@ class Child:
 
     async def _keep(self) -> int:
         pause = _PAUSE_SECONDS_MIN
+        final = self._final
         while not self._stop.is_set():
             started = time.monotonic()
             child = await self._start()
             await self._until_ended(child)
             if self._stop.is_set():
                 break
-            if child.returncode == CONFIGURATION_EXIT:
-                return CONFIGURATION_EXIT
+            if child.returncode is not None and child.returncode in final:
+                return child.returncode
+            final = {CONFIGURATION_EXIT}  # it has been up: what it opens may be away for a while
             if time.monotonic() - started > _SETTLED_SECONDS:
                 pause = _PAUSE_SECONDS_MIN
             logger.warning("the %s ended (%s): starting it again", self.name, _cause(child))

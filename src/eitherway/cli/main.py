@@ -1,7 +1,8 @@
 """`eitherway`: the command line's root, its exit codes and its one-line errors.
 
 Exit codes: 0 done; 1 what was asked for is not there; 2 the app, a setting, a flag or a payload is
-wrong; 3 the engine is not available; 4 a canary did not succeed, so nothing more was redriven.
+wrong; 3 the engine is not available; 4 a canary did not succeed, so nothing more was redriven; 5
+what opens with the app (its lifespan, or a mounted application's) failed at start.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from ..errors import (
     EitherwayError,
     EngineError,
     InvalidInputError,
+    LifespanError,
 )
 from . import backup, config, dead, describe, jobs, keys, operate, run
+from .children import LIFESPAN_EXIT
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +57,8 @@ def main() -> None:
         _exit(error, 3)
     except CanaryError as error:
         _exit(error, 4)
+    except LifespanError as error:
+        _exit(error, LIFESPAN_EXIT)
     except EitherwayError as error:
         _exit(error, 1)
 

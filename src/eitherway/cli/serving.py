@@ -91,7 +91,7 @@ async def serve_gateway(
 
 async def work(app: App, settings: Settings, target: str, *, supervised: bool) -> None:
     """Run queued jobs until SIGTERM or SIGINT, then drain."""
-    runtime = await app.open(settings)
+    runtime = await app.open(settings, serving=False)
     try:
         stop = _stop_event(supervised=supervised)
         async with (
@@ -110,7 +110,7 @@ async def work(app: App, settings: Settings, target: str, *, supervised: bool) -
 
 async def work_alone(app: App, settings: Settings) -> None:
     """Run the suspects that wait, each alone in this process, then end."""
-    runtime = await app.open(settings)
+    runtime = await app.open(settings, serving=False)
     try:
         await run_suspects(runtime, _stop_event(supervised=True), settings.drain_seconds)
     finally:

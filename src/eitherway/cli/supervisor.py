@@ -14,7 +14,7 @@ from ..engine.loader import load_engine
 from ..errors import EngineError
 from ..ids import Randomness
 from ..worker.scaling import Load, Scaling
-from .children import Child
+from .children import CONFIGURATION_EXIT, LIFESPAN_EXIT, Child
 
 logger = logging.getLogger("eitherway")
 
@@ -43,6 +43,7 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._workers: list[Child] = []
         self._children: set[Child] = set()
+        self._started = False  # with as many as there are at first
         self._exit_code = 0
 
     async def run(self) -> int:
@@ -53,6 +54,7 @@ class Supervisor:
         self._add("gateway", self._gateway, pass_fds=[self._listener.fileno()])
         for _ in range(self._scaling.least):
             self._add_worker()
+        self._started = True
         scaler = asyncio.create_task(self._scale())
         await self._stop.wait()
         self._listener.close()  # or new clients would wait for a gateway that is gone
@@ -63,7 +65,10 @@ class Supervisor:
         return self._exit_code
 
     def _add(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
-        child = Child(name, command, pass_fds=pass_fds, drain_seconds=self._drain_seconds)
+        final = {CONFIGURATION_EXIT} if self._started else {CONFIGURATION_EXIT, LIFESPAN_EXIT}
+        child = Child(
+            name, command, pass_fds=pass_fds, drain_seconds=self._drain_seconds, final=final
+        )
         self._children.add(child)
         child.ended.add_done_callback(lambda task: self._ended(child, task.result()))
         return child

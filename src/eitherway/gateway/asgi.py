@@ -18,15 +18,25 @@ from .gatekeeper import Gatekeeper
 from .health import Health
 from .jobs import JobResource
 from .measures import Measures
+from .mounts import Mount
 from .observe import Answering, Observer
 from .operations import OperationDoor
 from .parts import Parts, parts_of
 from .problem_pages import show_problem
 from .push.doors import Push
 from .redaction import redact_tickets
-from .routes import AsgiApp, Request, Routes
+from .routes import Request, Routes
 from .tickets import TicketResource
-from .wire import ClientGoneError, Receive, RefusedError, Scope, Send, respond, respond_problem
+from .wire import (
+    ClientGoneError,
+    Receive,
+    RefusedError,
+    Scope,
+    Send,
+    path_within,
+    respond,
+    respond_problem,
+)
 
 logger = logging.getLogger("eitherway.gateway")
 
@@ -84,17 +94,14 @@ class Gateway:
         for authenticator in self._authenticators:
             await authenticator.close()
 
-    def mount(self, prefix: str, app: AsgiApp) -> None:
-        """Give `app` the requests under `prefix` that nothing else here answers."""
-        self._routes.mount(prefix, app)
+    def mount(self, mount: Mount) -> None:
+        """Give an application what is under its prefix and nothing else here answers."""
+        self._routes.mounts.add(mount)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "websocket":
-            if "push" in self._served:
-                await self.push.websocket(scope, receive, send)
-            else:
-                await send({"type": "websocket.close", "code": 1008})  # a 403 on the wire
+            await self._websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
@@ -118,6 +125,16 @@ class Gateway:
             return
         finally:
             self._observer.ended(request, answering)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = path_within(scope)
+        mount = self._routes.mounts.find(path) if path != self.push.path else None
+        if mount is not None:
+            await mount.answer(scope, receive, send)
+        elif "push" in self._served:
+            await self.push.websocket(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008})  # a 403 on the wire
 
     async def _refuse(self, request: Request, refusal: RefusedError) -> None:
         if refusal.problem.status == 204:

@@ -96,7 +96,7 @@ class OperationDoor:
         except InvalidInputError as error:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
-        wants_headers = self._operation.binding.context_name is not None
+        wants_headers = self._operation.binding.takes_context
         headers = handler_headers(scope, self._credentials) if wants_headers else {}
         trace = trace_of(scope)
         wished = Preferences.of(scope) if self._varies else NONE

@@ -9,14 +9,14 @@ from re import Pattern
 from typing import Any
 
 from starlette.convertors import Convertor
-from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from ..auth import Principal
 from ..errors import ConfigurationError
 from ..problem import Problem
 from ..trace import Span
-from .wire import Receive, RefusedError, Scope, Send, allow
+from .mounts import Mount, Mounts
+from .wire import Receive, RefusedError, Scope, Send, allow, path_within
 
 
 @dataclass(slots=True)
@@ -43,7 +43,6 @@ class Request:
 Endpoint = Callable[[Request], Awaitable[None]]
 _NONE: dict[str, Endpoint] = {}
 _PARAMETER = re.compile(r"{[^}]*}")
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class Routes:
     def __init__(self) -> None:
         self._plain: dict[str, dict[str, Endpoint]] = {}
         self._patterns: dict[str, _Pattern] = {}
-        self._mounts: dict[str, AsgiApp] = {}
+        self.mounts = Mounts()  # get what has no endpoint of its own
 
     def add(self, method: str, path: str, endpoint: Endpoint) -> None:
         """Serve `method path` with `endpoint`; GET serves HEAD too."""
@@ -77,17 +76,10 @@ class Routes:
             endpoints = pattern.endpoints
         endpoints[method] = endpoint
 
-    def mount(self, prefix: str, app: AsgiApp) -> None:
-        """Give `app` what is under `prefix` (no `/` at its end) and has no endpoint of its own."""
-        self._mounts[prefix] = app
-
     def find(self, request: Request) -> Endpoint:
         """The endpoint, with the path's parameters put into the request. `RefusedError`."""
         scope = request.scope
-        method, path = scope["method"], scope["path"]
-        root = scope.get("root_path", "")
-        if root and path.startswith(root):
-            path = path[len(root) :]
+        method, path = scope["method"], path_within(scope)
         plain = self._plain.get(path, _NONE)
         if method in plain:
             request.route = path
@@ -102,8 +94,8 @@ class Routes:
             if (endpoint := self._match("GET", path, request)) is not None:
                 return endpoint
         self._refuse_method(method, path, request)
-        if (mounted := self._mounted(root, path)) is not None:
-            return mounted
+        if (mount := self.mounts.find(path)) is not None:
+            return _mounted(mount)
         raise RefusedError(Problem.of("not-found", f"nothing is at {path}"))
 
     def _match(self, method: str, path: str, request: Request) -> Endpoint | None:
@@ -133,35 +125,19 @@ class Routes:
             request.route = path if path in self._plain else matching[0].path
             raise _not_allowed(method, served)
 
-    def _mounted(self, root: str, path: str) -> Endpoint | None:
-        """The mounted app with the longest prefix of the path, told where it is (`root_path`)."""
-        prefixes = [p for p in self._mounts if path == p or path.startswith(f"{p}/")]
-        if not prefixes:
-            return None
-        prefix = max(prefixes, key=len)
-        app = self._mounts[prefix]
 
-        async def endpoint(request: Request) -> None:
-            request.head = request.scope["method"] == "HEAD"
-            request.route = prefix
-            scope = {**request.scope, "root_path": root + prefix, "path": root + path}
-            try:
-                await app(scope, request.receive, request.send)
-            except HTTPException as error:  # as Starlette's apps refuse
-                raise _refusal(error) from None
+def _mounted(mount: Mount) -> Endpoint:
+    async def endpoint(request: Request) -> None:
+        request.head = request.scope["method"] == "HEAD"
+        request.route = mount.prefix
+        await mount.answer(request.scope, request.receive, request.send)
 
-        return endpoint
+    return endpoint
 
 
 def _shape(path: str) -> str:
     """The path without its parameters' names, which say nothing about what it matches."""
     return _PARAMETER.sub("{}", path)
-
-
-def _refusal(error: HTTPException) -> RefusedError:
-    name = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "rejected")
-    headers = [(k.lower().encode(), v.encode()) for k, v in (error.headers or {}).items()]
-    return RefusedError(Problem.of(name, error.detail, status=error.status_code), headers)
 
 
 def _not_allowed(method: str, endpoints: dict[str, Endpoint]) -> RefusedError:

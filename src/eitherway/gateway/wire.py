@@ -38,6 +38,16 @@ class RefusedError(EitherwayError):
         self.headers = list(headers)
 
 
+def path_within(scope: Scope) -> str:
+    """The path below the one that the application is mounted at (`root_path`)."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    if not root or not path.startswith(root):  # some servers leave the root out of the path
+        return path
+    below = path[len(root) :]
+    return below if not below or below[0] == "/" or root[-1] == "/" else path
+
+
 def header(scope: Scope, name: bytes) -> bytes | None:
     """The first header of this lower-case name."""
     for key, value in scope["headers"]:
@@ -152,6 +162,29 @@ async def respond_problem(
     if problem.retry_after_seconds is not None:
         fields.append(retry_after(problem.retry_after_seconds))
     await respond_answer(send, Answer.of_problem(problem.document()), fields, head=head)
+
+
+async def deny_websocket(
+    scope: Scope, send: Send, problem: Problem, headers: Iterable[Header] = ()
+) -> None:
+    """Answer a WebSocket's handshake with a problem; a server that cannot say why says 403."""
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+
+    async def deny(message: MutableMapping[str, Any]) -> None:
+        await send({**message, "type": f"websocket.{message['type']}"})
+
+    await respond_problem(deny, problem, headers)
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send, problem: Problem) -> None:
+    """Answer whatever was asked for, a request or a WebSocket, with a problem."""
+    if scope["type"] == "websocket":
+        await receive()  # websocket.connect
+        await deny_websocket(scope, send, problem)
+    else:
+        await respond_problem(send, problem, head=scope["method"] == "HEAD")
 
 
 def retry_after(seconds: float) -> Header:

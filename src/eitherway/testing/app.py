@@ -22,6 +22,7 @@ from ..worker.reaper import Reaper
 from ..worker.worker import run_suspects
 from . import http
 from .clock import FakeClock
+from .overriding import overridden
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +37,8 @@ class TestApp(Enqueueing):
     """Opens an app in memory, under a `FakeClock`; an async context manager.
 
     Nothing runs by itself: `drain` runs what is due, `advance` moves the time. `seed` makes ids
-    and jitter repeatable; `engine` is the URL of another engine to test on.
+    and jitter repeatable; `engine` is the URL of another engine to test on. `overrides` says what
+    is called in place of a dependency, such as `{get_session: fake_session}`.
     """
 
     __test__ = False  # pytest: not a test class
@@ -48,8 +50,10 @@ class TestApp(Enqueueing):
         engine: str = "sqlite://:memory:",
         seed: int | None = None,
         settings: Settings | None = None,
+        overrides: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
     ) -> None:
         self.app = app
+        self._overrides = overridden(app.operations, overrides or {})
         self.clock = FakeClock()
         self._settings = (settings or Settings()).model_copy(update={"engine": engine})
         self._randomness = Randomness(seed)
@@ -60,6 +64,7 @@ class TestApp(Enqueueing):
         await self.app.open(
             self._settings, clock=self.clock, randomness=self._randomness, at_step=self._at_step
         )
+        self.runtime.executor.overrides = self._overrides
         self._start_worker()
         return self
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from ...attempt.runtime import Runtime
 from ...auth import Principal
+from ...cors import origins_of
 from ...problem import Problem
 from ..wire import RefusedError, Scope, base_url
 
@@ -50,11 +51,11 @@ class Admission:
         """`RefusedError` (403) for a page of an origin that is not allowed (RFC 6455, 10.2)."""
         if origin is None:  # no browser; what protects a job is its id, or whose it is
             return
-        listed = self._settings.allowed_origins
-        allowed = [one.strip() for one in listed.split(",") if one.strip()]
+        allowed = origins_of(self._settings.allowed_origins)
         if not allowed:
             base = base_url(scope, self._settings.public_url)
             allowed = ["/".join(base.split("/", 3)[:3])]
+            allowed += origins_of(self._settings.cors_origins)  # where `*` is nobody's
         if origin.decode("latin-1").lower() not in (one.lower() for one in allowed):
             raise RefusedError(Problem.of("origin-refused", "pages of this origin may not connect"))
 

@@ -24,6 +24,7 @@ class Push:
             "/jobs/{id}/events": streams.of_job,
             "/events": streams.of_jobs,
         }
+        self.path = f"{prefix}/events"  # of the WebSocket
         self.websocket = EventSocket(
-            runtime, self.admission, f"{prefix}/events", f"{prefix}/jobs", self.entrance
+            runtime, self.admission, self.path, f"{prefix}/jobs", self.entrance
         )

@@ -14,7 +14,17 @@ from ...attempt.runtime import Runtime
 from ...auth import Principal
 from ...job import JobRecord
 from ...problem import Problem
-from ..wire import Receive, RefusedError, Scope, Send, base_url, header, query, respond_problem
+from ..wire import (
+    Receive,
+    RefusedError,
+    Scope,
+    Send,
+    base_url,
+    deny_websocket,
+    header,
+    path_within,
+    query,
+)
 from .admission import Admission, jobs_of
 from .cloudevents import Envelopes
 from .entrance import Entrance, Entry
@@ -76,12 +86,11 @@ class EventSocket:
                 socket = _Socket(self._runtime, send, envelopes, entry.principal, holds)
                 await socket.run(receive, jobs, parameters.get("after"))
         except RefusedError as refusal:
-            await _refuse(scope, send, refusal)
+            await deny_websocket(scope, send, refusal.problem, refusal.headers)
 
     def _check(self, scope: Scope, jobs: int) -> None:
-        root, path = scope.get("root_path", ""), scope["path"]
-        if path.removeprefix(root) != self._path:
-            raise RefusedError(Problem.of("not-found", f"no WebSocket is at {path}"))
+        if path_within(scope) != self._path:
+            raise RefusedError(Problem.of("not-found", f"no WebSocket is at {scope['path']}"))
         key = header(scope, b"sec-websocket-key")
         if key is not None and not _is_key(key):
             detail = "Sec-WebSocket-Key is 16 bytes in base64"
@@ -171,15 +180,3 @@ def _is_key(key: bytes) -> bool:
         return len(b64decode(key, validate=True)) == _KEY_BYTES
     except ValueError:
         return False
-
-
-async def _refuse(scope: Scope, send: Send, refusal: RefusedError) -> None:
-    """Answer the handshake with a problem; a server that cannot say why says 403."""
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close"})
-        return
-
-    async def deny(message: MutableMapping[str, Any]) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    await respond_problem(deny, refusal.problem, refusal.headers)
