@@ -26,9 +26,9 @@ class Message:
 class Lane:
     """Where a job queues up, in the order of accepts: at most `width` of a lane are let out.
 
-    A job that was let out makes room for the next one once it has `started`, once an attempt of it
-    ended (`attempted`), or once the job itself did (`ended`): then the lane keeps its order. In the
-    first two a job for later takes its place when it is due, not before.
+    One that was let out makes room for the next once it has `started`, once an attempt of it ended
+    (`attempted`), or once the job itself did (`ended`): then the lane keeps its order. In the first
+    two a job for later takes its place when it is due, not before.
     """
 
     name: str
@@ -54,13 +54,7 @@ class NewJob:
     owner: str | None = None  # the principal whose job it is; None: whoever knows the id
     traceparent: str | None = None  # the trace that the job belongs to, where a caller named one
     tracestate: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tombstone:
-    """What is remembered of a job whose retention is over."""
-
-    owner: str | None  # whose job it was
+    callback: str | None = None  # whom to tell of its end: the core's own text, stored as it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,15 +147,12 @@ class ItemWrite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """Units that a settlement takes out of a token bucket, if it commits.
-
-    A bucket begins full, with `units_max`, and gains `per_second` up to that.
-    """
+    """Units that a settlement takes, if it commits, out of a bucket that begins full."""
 
     bucket: str
     units: int
     per_second: float
-    units_max: float
+    units_max: float  # up to which it gains `per_second`
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,6 +185,7 @@ class Finish:
     error: Mapping[str, Any] | None = None
     kind: FailureKind | None = None
     cause: str | None = None  # of a dead letter: what such letters are grouped by
+    jobs: Sequence[NewJob] = ()  # enqueued with it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ import pytest
 
 from ...job import JobState
 from ..contract import Engine
-from ..values import Tombstone
+from ..tombstone import Tombstone
 from ..virtual_clock import VirtualClock
 from .cases_dead import NEVER
 from .cases_events import everything

@@ -15,6 +15,7 @@ from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.item_query import ItemPage, ItemQuery
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.promotion import Promotion
+from ...engine.tombstone import Tombstone
 from ...engine.values import (
     Delivery,
     Demand,
@@ -27,7 +28,6 @@ from ...engine.values import (
     Overdue,
     Settled,
     Settlement,
-    Tombstone,
 )
 from ...errors import ConfigurationError, EngineError
 from ...ids import Randomness

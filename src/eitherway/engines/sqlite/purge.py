@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...engine.values import Tombstone
+from ...engine.tombstone import Tombstone
 from . import idempotency
 from .reader import Reader
 from .transaction import Transaction
