@@ -26,9 +26,9 @@ class Message:
 class Lane:
     """Where a job queues up, in the order of accepts: at most `width` of a lane are let out.
 
-    One that was let out makes room for the next once it has `started`, once an attempt of it ended
-    (`attempted`), or once the job itself did (`ended`): then the lane keeps its order. In the first
-    two a job for later takes its place when it is due, not before.
+    A job that was let out makes room for the next one once it has `started`, once an attempt of it
+    ended (`attempted`), or once the job itself did (`ended`): then the lane keeps its order. In the
+    first two a job for later takes its place when it is due, not before.
     """
 
     name: str
@@ -147,12 +147,15 @@ class ItemWrite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """Units that a settlement takes, if it commits, out of a bucket that begins full."""
+    """Units that a settlement takes out of a token bucket, if it commits.
+
+    A bucket begins full, with `units_max`, and gains `per_second` up to that.
+    """
 
     bucket: str
     units: int
     per_second: float
-    units_max: float  # up to which it gains `per_second`
+    units_max: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,7 @@ from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
+from .callback import CallbackHeader
 from .documents import record_of
 from .idempotency import KeyHeader
 from .preference import NONE, VARY, Preferences, applied
@@ -61,6 +62,7 @@ class OperationDoor:
         settings = runtime.settings
         self._wait_seconds_max = min(settings.wait_seconds_max, operation.wait_seconds_max)
         self._key_header = KeyHeader(settings, operation, runtime.clock)
+        self._callback_header = CallbackHeader(settings, operation, jobs_path)
         self._repeats = Repeats(runtime, self._receipts, self._wait_seconds_max)
         self._body_bytes_max = min(
             settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
@@ -71,6 +73,7 @@ class OperationDoor:
         request.operation = self._operation.name
         if self._varies:  # of refusals, too
             request.send = with_header(request.send, VARY)
+        callback = self._callback_header.of(request)
         body = await self._body(request)
         key = self._key_header.use(request, body)
         scope = request.scope
@@ -101,7 +104,8 @@ class OperationDoor:
 
         def job(now: float) -> NewJob:
             made = self._job(call.job_id, body, params, headers, counted, now=now)
-            return replace(made, key=key if held is None else held.for_job())
+            bound = key if held is None else held.for_job()
+            return replace(made, key=bound, callback=callback)
 
         request.job_id = call.job_id
         if not runs_now or not await self._call(request, call, job, wished):

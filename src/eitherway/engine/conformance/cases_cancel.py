@@ -66,7 +66,9 @@ class CancelCases(EngineHarness):
         await settle(engine, an_end(await take_new(engine, 1), JobState.SUCCEEDED, START))
         await engine.accept([a_job(2)])
         wanted = [
-            Cancellation(job_id=job_id(n), at=START, expires=START + 9, jobs=[a_job(10 * n + again)])
+            Cancellation(
+                job_id=job_id(n), at=START, expires=START + 9, jobs=[a_job(10 * n + again)]
+            )
             for again in (1, 2)
             for n in (1, 2)
         ]
