@@ -165,11 +165,11 @@ async def test_a_worker_killed_while_it_delivers_tells_again_under_the_same_id(s
     assert first.body == second.body
 
 
-JOBS, KILLS = 300, 8
+JOBS, KILLS = 120, 4
 
 
 async def test_random_kills_lose_no_callback_and_make_up_none(sink, tmp_path):
-    """300 jobs, the worker killed 8 times among them: each end is told, under one id."""
+    """120 jobs, the worker killed 4 times among them: each end is told, under one id."""
     with Service(tmp_path, "gateway", target=APP) as gateway:
         await gateway.ready()
         limits = httpx.Limits(max_connections=32)
@@ -189,3 +189,36 @@ async def test_random_kills_lose_no_callback_and_make_up_none(sink, tmp_path):
         ids.setdefault(got.event["subject"], set()).add(got.headers["webhook-id"])
     assert sorted(ids) == sorted(jobs)
     assert {len(each) for each in ids.values()} == {1}
+
+
+async def test_a_dead_callback_is_shown_and_sent_again_by_command(sink, tmp_path, monkeypatch):
+    """A name that leads inside: refused before any connection, until its network is allowed."""
+    url = sink.url.replace("127.0.0.1", "localhost")
+    monkeypatch.setenv("EITHERWAY_CALLBACK_URLS", url)
+    monkeypatch.setenv("EITHERWAY_CALLBACK_NETWORKS", "")
+    with Service(tmp_path, "run", target=APP) as service:
+        await service.ready()
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            response = await client.post(
+                "/echo", params={"text": "hi"}, headers={"callback-url": url}
+            )
+            job_id = response.json()["id"]
+            while not (groups := operate(service, "dead", "list", "--json")["groups"]):
+                await tick()
+    (group,) = groups
+    assert (group["operation"], group["kind"]) == ("eitherway.callback", "exhausted")
+    shown = operate(service, "dead", "show", group["sample"], "--json")
+    assert "which is loopback" in json.dumps(shown)
+    assert sink.connections == 0
+    monkeypatch.setenv("EITHERWAY_CALLBACK_NETWORKS", "127.0.0.0/8,::1/128")
+    with Service(tmp_path, "worker", target=APP):
+        operate(service, "dead", "redrive", "--operation", "eitherway.callback", "--json")
+        (got,) = await sink.got(1)
+    assert got.event["subject"] == job_id
+
+
+def operate(service, *words):
+    """What a command for operators prints."""
+    command = [*service._command[:3], *words, "--engine", service.engine]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)

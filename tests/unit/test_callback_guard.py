@@ -118,13 +118,13 @@ async def test_a_name_is_looked_up_once_an_attempt(monkeypatch):
     async with Sink() as sink:
         resolve = leading(["127.0.0.1"], ["10.0.0.1"])
         sender = Sender(Guard(LOOPBACK, resolve), FakeClock())
-        there = Destination.parse(f"http://a.example:{sink.port}/x?y=1")
+        there = Destination.parse(f"http://a.example:{sink.port}/x%2Fy?z=%20+'1'")
         assert (await sender.post(there, {}, b"{}")).status == 204
         with pytest.raises(DestinationRefusedError, match="private"):
             await sender.post(there, {}, b"{}")
     assert resolve.asked == ["a.example", "a.example"]
     assert sink.received[0].headers["host"] == f"a.example:{sink.port}"
-    assert sink.received[0].line == "POST /x?y=1 HTTP/1.1"
+    assert sink.received[0].line == "POST /x%2Fy?z=%20+'1' HTTP/1.1"
 
 
 async def test_the_next_address_is_tried_where_one_does_not_answer():
@@ -148,6 +148,8 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch):
     async with Sink() as proxy, Sink() as sink:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, proxy.url)
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
         sender = Sender(Guard(LOOPBACK), FakeClock())
         assert (await sender.post(Destination.parse(sink.url), {}, b"{}")).status == 204
     assert (proxy.connections, sink.connections) == (0, 1)

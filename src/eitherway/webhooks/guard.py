@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ..callback.addresses import Network, refusal
 from ..callback.destination import Destination
 from ..errors import EitherwayError
+
+_LOOKUPS_MAX = 64
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, for a port. `OSError` where there are none."""
@@ -18,19 +22,25 @@ class DestinationRefusedError(EitherwayError):
     """A callback may not go there; for operators alone, who may allow it and redrive."""
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """As the system does it: hosts file, DNS."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+class SystemResolver:
+    """As the system does it: hosts file, DNS. On threads of its own: a slow server holds one."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_LOOKUPS_MAX, thread_name_prefix="callback-lookup")
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """The addresses, best first, each once."""
+        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class Guard:
     """Lets callbacks through to public addresses, and to the networks that were allowed."""
 
-    def __init__(self, networks: Sequence[Network], resolve: Resolve = resolve) -> None:
+    def __init__(self, networks: Sequence[Network], resolve: Resolve | None = None) -> None:
         self._networks = networks
-        self._resolve = resolve
+        self._resolve = resolve or SystemResolver()
 
     async def addresses(self, destination: Destination) -> Sequence[str]:
         """Where to connect to: these addresses, and no name again. `OSError` where there are none.
@@ -42,6 +52,8 @@ class Guard:
             found = await self._resolve(destination.host, destination.port)
         except UnicodeError:
             raise DestinationRefusedError(f"{destination.host} is no name") from None
+        if not found:
+            raise OSError(f"{destination.host} has no address")
         for address in found:
             why = refusal(address, self._networks)
             if why is not None:

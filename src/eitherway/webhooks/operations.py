@@ -159,7 +159,8 @@ class Postman:
         asked = retry_after_seconds(reply.retry_after, now)
         delay = delay_seconds(ctx.attempt, self._uniform, status=status, asked_seconds=asked)
         if asked:
-            await self._endpoints.note(letter.url, replace(standing, closed_until=now + asked))
+            until = max(now + asked, standing.closed_until)
+            await self._endpoints.note(letter.url, replace(standing, closed_until=until))
         raise RetryLater(delay, f"{destination.host} answered {_shown(status)}")
 
 

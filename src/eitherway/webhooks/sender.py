@@ -16,6 +16,7 @@ from .guard import Guard
 
 _BODY_BYTES_MAX = 64 * 1024
 _BODY_SECONDS = 2.0
+_TIMEOUT = httpx.Timeout(None, connect=5.0)  # so that a second address has a turn
 _NO_CONNECTION_AGAIN = httpx.Limits(max_keepalive_connections=0)
 
 
@@ -53,7 +54,7 @@ class Sender:
         for address in addresses:
             try:
                 return await self._post(address, destination, headers, body)
-            except httpx.ConnectError as error:
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 failed = error  # perhaps the next address is better
             except httpx.HTTPError as error:
                 raise _unreachable(destination, error) from error
@@ -78,7 +79,7 @@ class Sender:
                 transport=transport,
                 trust_env=False,
                 follow_redirects=False,
-                timeout=None,  # noqa: S113 - the attempt's time is the bound
+                timeout=_TIMEOUT,
             ) as client,
             client.stream(
                 "POST",
