@@ -65,6 +65,7 @@ class Operation:
         default=None, metadata=CHECKED
     )  # of bodies that older versions accepted
     callbacks: Callbacks = False  # where a request may have the job's end told to
+    is_own: bool = False  # of eitherway itself: the app's middleware is not for it
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
     is_async: bool = field(init=False)

@@ -114,6 +114,27 @@ async def test_a_call_that_becomes_a_job_is_told():
         assert len(sink.received) == 1
 
 
+async def test_the_middleware_of_the_app_is_not_for_callbacks():
+    """It may refuse what it does not know, or look for what only the app's own jobs have."""
+    seen = []
+
+    async def middleware(ctx, proceed):
+        seen.append(ctx.operation)
+        return await proceed()
+
+    app = App("shop", middleware=[middleware])
+
+    @app.post("/echo", delivery="queued", callbacks=True)
+    async def echo(text: str) -> str:
+        return text
+
+    async with Sink() as sink, shop_for(sink, app=app) as shop:
+        await ask(shop, sink.url)
+        await shop.drain()
+    assert len(sink.received) == 1
+    assert seen == ["echo"]
+
+
 async def test_what_was_redriven_is_told_again_under_another_id():
     async with Sink() as sink, shop_for(sink) as shop:
         job = (await ask(shop, sink.url, "/echo?text=broken")).json()
