@@ -179,6 +179,7 @@ def test_secrets_are_of_everybody_or_of_some():
     "text",
     [
         "hunter22",
+        "whsec_ünïcödé",
         "whsec_",
         "whsec_" + base64.b64encode(bytes(23)).decode(),
         "whsec_" + base64.b64encode(bytes(65)).decode(),

@@ -11,6 +11,7 @@ from called_back import OTHER, SECRET, ask, callbacks, shop_for
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from standardwebhooks import Webhook, WebhookVerificationError
+from wire import Sse
 
 from eitherway import App, Reject
 from eitherway.engine.listing import JobFilter
@@ -34,6 +35,18 @@ async def test_the_end_of_a_job_is_told():
     assert got.event["id"] == got.headers["webhook-id"] == f"{job['id']}-3"
     assert got.event["data"] == document
     assert document["result"] == "hi"
+
+
+async def test_push_and_callback_tell_the_same():
+    """The same CloudEvent, but for the cursor that only a stream has."""
+    async with Sink() as sink, shop_for(sink) as shop:
+        job = (await ask(shop, sink.url)).json()
+        await shop.drain()
+        stream = Sse(shop, f"/jobs/{job['id']}/events")
+        await stream.start()
+        await stream.chunk()
+        pushed = (await stream.event())["data"]
+    assert {**sink.received[0].event, "cursor": pushed.get("cursor")} == {"cursor": None, **pushed}
 
 
 @pytest.mark.parametrize(

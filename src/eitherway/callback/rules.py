@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -122,7 +121,7 @@ def _checked(secret: str) -> str:
     """A secret whose bytes are there and enough; its text stays out of the message."""
     try:
         size = len(base64.b64decode(secret.removeprefix(_PREFIX), validate=True))
-    except binascii.Error:
+    except ValueError:  # of base64, or of what is not even ASCII
         size = 0
     if not secret.startswith(_PREFIX) or not 24 <= size <= 64:
         raise ConfigurationError(
