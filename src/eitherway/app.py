@@ -22,6 +22,7 @@ from .ids import Randomness
 from .router import Policies, Router
 from .settings import Settings
 from .table import Table, TableOptions, TableStore
+from .webhooks.added import with_callbacks
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -175,7 +176,7 @@ class App(Router, Enqueueing, Hosting):
             self.engine_url(settings), clock=clock, randomness=randomness, at_step=at_step
         )
         runtime = Runtime(
-            self._operations,
+            with_callbacks(self._operations, engine, clock, randomness, settings),
             engine,
             clock=clock,
             randomness=randomness,

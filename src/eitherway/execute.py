@@ -129,7 +129,7 @@ class Executor:
     async def call(self, attempt: _Attempt) -> Any:
         """The handler within its middleware."""
         proceed: Callable[[], Awaitable[Any]] = partial(self._call_handler, attempt)
-        for middleware in reversed(self._middleware):
+        for middleware in () if attempt.operation.is_own else reversed(self._middleware):
             proceed = partial(middleware, attempt.context, proceed)
         return await proceed()
 

@@ -136,6 +136,7 @@ class JobRecord:
     owner: str | None = None  # the principal whose job it is; None: whoever knows the id
     traceparent: str | None = None  # the trace it belongs to, where a caller named one
     tracestate: str | None = None
+    callback: str | None = None  # whom to tell of its end
 
     @property
     def done(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .callback.rules import Callbacks
 from .codec import PATH_PARAMETER, Binding
 from .errors import ConfigurationError
 from .expect import CHECKED, check_types
@@ -63,6 +64,8 @@ class Operation:
     upgrade: Upgrade | None = field(
         default=None, metadata=CHECKED
     )  # of bodies that older versions accepted
+    callbacks: Callbacks = False  # where a request may have the job's end told to
+    is_own: bool = False  # of eitherway itself: the app's middleware is not for it
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
     is_async: bool = field(init=False)
@@ -118,6 +121,7 @@ class Operation:
         self._check_wait()
         self._check_key()
         self._check_upgrade()
+        self._check_callbacks()
 
     def _check_path(self) -> None:
         if self.path is None:
@@ -149,6 +153,13 @@ class Operation:
             raise ConfigurationError(
                 f"{self.name}: idempotency_key is of requests that change something: "
                 "give it to a POST, PUT, PATCH or DELETE"
+            )
+
+    def _check_callbacks(self) -> None:
+        if self.callbacks and (self.delivery == "direct" or self.path is None):
+            raise ConfigurationError(
+                f"{self.name}: callbacks are of jobs that requests make: "
+                'give it a path, and delivery="queued" or "auto"'
             )
 
     def _check_batch(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, TypedDict, TypeVar, Unpack
 
+from .callback.rules import Callbacks
 from .errors import ConfigurationError
 from .operation import Operation, Upgrade, default_limit
 from .policy import Delivery, IdempotencyKey, Limit, Retry
@@ -34,6 +35,7 @@ class Policies(TypedDict, total=False):
     batch_wait_seconds: float
     idempotency_key: IdempotencyKey
     upgrade: Upgrade
+    callbacks: Callbacks
 
 
 class Router:

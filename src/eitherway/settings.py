@@ -54,6 +54,20 @@ class Settings(BaseSettings):
     idempotency_key_quoted: bool = Field(
         default=False, description="whether an Idempotency-Key must stand in double quotes"
     )
+    callback_urls: str = Field(
+        "",
+        description="beginnings of the URLs that callbacks may go to, with commas; * for anywhere",
+    )
+    callback_secrets: SecretStr | None = Field(
+        None, min_length=1, description="what callbacks are signed with: whsec_..., with commas"
+    )
+    callback_networks: str = Field(
+        "",
+        description="networks that callbacks may go to although they are not public, with commas",
+    )
+    callback_gone_seconds: float = Field(
+        604_800.0, ge=0, description="how long an endpoint that answered 410 is left alone"
+    )
     operations: str | None = Field(
         None, description="names of the operations a worker runs, with commas; all by default"
     )

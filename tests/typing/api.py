@@ -83,7 +83,7 @@ def print_receipt(order: Order) -> Receipt:
     return Receipt(order_id=order.order_id)
 
 
-@app.post("/parcels", delivery="auto", wait_seconds=5)
+@app.post("/parcels", delivery="auto", wait_seconds=5, callbacks=["https://hooks.example.com/"])
 async def send_parcel(order: Order) -> None: ...
 
 
@@ -338,6 +338,8 @@ def declaring(router: Router) -> None:
     router.post("/orders", batch_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", limit=8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", backlog_max="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    router.post("/orders", delivery="queued", callbacks=True)
+    router.post("/orders", callbacks=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", idempotency_key="always")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     router.post("/orders", version=2, upgrade=str.upper)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Retry(jitter="some")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -7,8 +7,11 @@ import pytest
 from wire import connected
 
 from eitherway import App, Context, JobFailedError, Limit, Retry, UnknownJobError
+from eitherway.attempt.cancel import Canceler
 from eitherway.attempt.leases import LeaseKeeper
+from eitherway.attempt.telling import Telling
 from eitherway.engine.conformance.samples import a_redrive
+from eitherway.ids import Randomness
 from eitherway.job import JobState, Outcome
 
 
@@ -186,7 +189,8 @@ async def test_a_cancel_by_another_process_is_noticed_within_a_second(test_app):
     async with test_app(app) as shop:
         job = await shop.enqueue(work)
         drain = await running(shop, seen)
-        others = shop.runtime.canceler.__class__(shop.runtime.engine, shop.clock, 60)
+        telling = Telling(Randomness())
+        others = Canceler(shop.runtime.engine, shop.clock, 60, telling)
         assert await others.cancel([job.id]) == [True]
         assert not seen["ended"]
         keeper = asyncio.create_task(shop._leases.run())

@@ -134,9 +134,10 @@ def overlap(works: Sequence[Work]) -> bool:
 def fits(work: Work, finishes: Sequence[Finish], limits: Capabilities) -> bool:
     """Whether an engine takes all this in one write."""
     keys = {write.key for write in work.writes} | {check.key for check in work.checks}
-    count = len(keys) + len(work.jobs) + max(0, len(finishes) - 1)
+    jobs = [*work.jobs, *(job for finish in finishes for job in finish.jobs)]
+    count = len(keys) + len(jobs) + max(0, len(finishes) - 1)
     size = sum(len(write.value) for write in work.writes if write.value is not None)
-    size += sum(len(job.message.payload) for job in work.jobs)
+    size += sum(len(job.message.payload) for job in jobs)
     size += sum(len(finish.answer.body) for finish in finishes if finish.answer is not None)
     if any(charge.units > charge.units_max for charge in work.charges):
         return False

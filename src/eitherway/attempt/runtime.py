@@ -34,6 +34,7 @@ from .limits import Limiter
 from .metrics import Metrics
 from .run import NO_CAPACITY, Runner
 from .settle import Judge
+from .telling import Telling
 from .timing import scheduled, split
 from .watch import Watcher
 
@@ -71,8 +72,9 @@ class Runtime:
         self.batches = BatchRunner(
             engine, self.executor, clock, self.teacher, self.runner.contention
         )
-        self.canceler = Canceler(engine, clock, settings.retention_seconds)
-        self.judge = Judge(randomness, settings.retention_seconds)
+        telling = Telling(randomness)
+        self.canceler = Canceler(engine, clock, settings.retention_seconds, telling)
+        self.judge = Judge(randomness, settings.retention_seconds, telling)
         self.forecast = Forecast(engine, clock)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last

@@ -13,6 +13,7 @@ from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
 from ..operation import Operation
 from ..policy import Retry
 from ..problem import Problem
+from .telling import Telling
 from .upgrade import UpgradeError
 
 UNCOUNTED = frozenset({Outcome.THROTTLED, Outcome.INTERRUPTED, Outcome.CONFLICT})
@@ -30,9 +31,10 @@ _REAPER_RETRY = Retry()  # for jobs whose operation this process does not know
 class Judge:
     """Decides where jobs go. `retention_seconds` is how long a finished one is kept."""
 
-    def __init__(self, randomness: Randomness, retention_seconds: float) -> None:
+    def __init__(self, randomness: Randomness, retention_seconds: float, telling: Telling) -> None:
         self._randomness = randomness
         self._retention_seconds = retention_seconds
+        self._telling = telling
 
     def finish(
         self,
@@ -43,6 +45,16 @@ class Judge:
         conflicts: tuple[Attempt, ...] = (),
     ) -> Finish:
         """Where a job goes after an attempt here; `conflicts` are its earlier runs."""
+        return self._told(delivery.job, self._finish(delivery, operation, ended, now, conflicts))
+
+    def _finish(
+        self,
+        delivery: Delivery,
+        operation: Operation,
+        ended: Ended,
+        now: float,
+        conflicts: tuple[Attempt, ...],
+    ) -> Finish:
         job = delivery.job
         last = Attempt(
             number=job.starts + len(conflicts),
@@ -109,13 +121,17 @@ class Judge:
             attempts=(attempt,),
         )
         cause = f"{_UPGRADE_FAILED}: {cause_of(raised)}" if raised else _INCOMPATIBLE
-        return self._failed(ground, FailureKind.INCOMPATIBLE, problem, cause)
+        failed = self._failed(ground, FailureKind.INCOMPATIBLE, problem, cause)
+        return self._told(delivery.job, failed)
 
     def reaped(self, overdue: Overdue, retry: Retry | None, now: float) -> Finish:
         """Where a job goes whose holder died, or whose deadline passed while it waited.
 
         A death alone counts as an attempt; one in company makes the job a suspect, uncounted.
         """
+        return self._told(overdue.job, self._reaped(overdue, retry, now))
+
+    def _reaped(self, overdue: Overdue, retry: Retry | None, now: float) -> Finish:
         job = overdue.job
         ground = Finish(
             lease=overdue.lease,
@@ -139,6 +155,12 @@ class Judge:
         if now >= job.deadline:
             return self._failed(ground, FailureKind.EXPIRED, _expired(), _EXPIRED)
         return replace(ground, due=now)
+
+    def _told(self, job: JobRecord, finish: Finish) -> Finish:
+        """The same, and where it is the job's end, with what tells of it."""
+        if not finish.state.done or job.callback is None:
+            return finish
+        return replace(finish, jobs=self._telling.jobs(job, finish.at))
 
     def _failed(
         self, ground: Finish, kind: FailureKind, problem: Problem | None, cause: str | None

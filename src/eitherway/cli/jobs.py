@@ -13,10 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..attempt.cancel import Canceler
+from ..attempt.telling import Telling
 from ..engine.listing import JobFilter, JobPage
 from ..errors import ConfigurationError, UnknownJobError
 from ..gateway.documents import job_document
 from ..gateway.operator_documents import page_document
+from ..ids import Randomness
 from ..job import JobState
 from .options import EngineOption, settings_of
 from .store import AppOption, JsonOption, Store, console, on_store, print_json, print_table
@@ -134,7 +136,8 @@ def cancel(
 
 async def _cancel(store: Store, ids: Sequence[str]) -> Sequence[bool]:
     retention_seconds = settings_of().retention_seconds
-    return await Canceler(store.engine, store.clock, retention_seconds).cancel(ids)
+    telling = Telling(Randomness())
+    return await Canceler(store.engine, store.clock, retention_seconds, telling).cancel(ids)
 
 
 async def _document(store: Store, job_id: str) -> dict[str, Any]:

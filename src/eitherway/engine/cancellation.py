@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from .values import NewJob
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,3 +15,4 @@ class Cancellation:
     job_id: str
     at: float
     expires: float
+    jobs: Sequence[NewJob] = ()  # enqueued with it

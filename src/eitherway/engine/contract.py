@@ -145,7 +145,7 @@ class Engine(OperatedEngine):
 
     @abstractmethod
     async def settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        """Commit attempts: each one's record, items and enqueued jobs together or not at all.
+        """Commit attempts: each one's records, items and enqueued jobs together or not at all.
 
         Fenced by the lease's token, not by its time: a lapsed lease settles until somebody takes
         it over. One member's conflict or lost lease is its own; an illegal transition is a bug of
@@ -174,10 +174,10 @@ class Engine(OperatedEngine):
     async def cancel(self, cancellations: Sequence[Cancellation]) -> Sequence[bool]:
         """End jobs as `canceled`, in one fenced write each. False where it ended, or is unknown.
 
-        A waiting job is never handed out from then on, and leaves its lane. Of a held one the open
-        attempt ends `canceled` and the lease is lost; what it counts against, in limits and in its
-        lane, it keeps until its holder settles, in vain, or its lease is over. Whichever is first:
-        once.
+        What a cancellation enqueues is part of that write. A waiting job is never handed out from
+        then on, and leaves its lane. Of a held one the open attempt ends `canceled` and the lease
+        is lost; what it counts against, in limits and in its lane, it keeps until its holder
+        settles, in vain, or its lease is over. Whichever is first: once.
         """
 
     @abstractmethod

@@ -54,6 +54,7 @@ class NewJob:
     owner: str | None = None  # the principal whose job it is; None: whoever knows the id
     traceparent: str | None = None  # the trace that the job belongs to, where a caller named one
     tracestate: str | None = None
+    callback: str | None = None  # whom to tell of its end: the core's own text, stored as it is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +188,7 @@ class Finish:
     error: Mapping[str, Any] | None = None
     kind: FailureKind | None = None
     cause: str | None = None  # of a dead letter: what such letters are grouped by
+    jobs: Sequence[NewJob] = ()  # enqueued with it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,6 +79,7 @@ def record_of(job: NewJob) -> JobRecord:
         owner=job.owner,
         traceparent=job.traceparent,
         tracestate=job.tracestate,
+        callback=job.callback,
     )
 
 

@@ -20,6 +20,7 @@ from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
 from ..trace import Trace
+from .callback import CallbackHeader
 from .documents import record_of
 from .gatekeeper import Gatekeeper
 from .idempotency import KeyHeader
@@ -70,6 +71,7 @@ class OperationDoor:
         settings = runtime.settings
         self._wait_seconds_max = min(settings.wait_seconds_max, operation.wait_seconds_max)
         self._key_header = KeyHeader(settings, operation, runtime.clock)
+        self._callback_header = CallbackHeader(settings, operation, jobs_path)
         self._repeats = Repeats(runtime, self._receipts, self._wait_seconds_max)
         self._body_bytes_max = min(
             settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
@@ -82,6 +84,7 @@ class OperationDoor:
             request.send = with_header(request.send, VARY)
         if self._gatekeeper is not None:
             await self._gatekeeper.identify(request)
+        callback = self._callback_header.of(request)
         body = await self._body(request)
         key = self._key_header.use(request, body)
         scope = request.scope
@@ -123,7 +126,8 @@ class OperationDoor:
 
         def job(now: float) -> NewJob:
             made = self._job(call.job_id, body, params, headers, counted, trace=trace, now=now)
-            return replace(made, key=key if held is None else held.for_job(), owner=owner)
+            bound = key if held is None else held.for_job()
+            return replace(made, key=bound, owner=owner, callback=callback)
 
         request.job_id, request.span = call.job_id, call.span
         if not runs_now or not await self._call(request, call, job, wished):

@@ -61,6 +61,20 @@ class CancelCases(EngineHarness):
             assert (record.attempt, record.starts, record.attempts) == (0, 0, ())
         assert not await take(engine)
 
+    async def test_what_it_enqueues_is_stored_with_the_end_alone(self, engine: Engine) -> None:
+        """Once, whoever cancels again; never for a job that has ended by itself."""
+        await settle(engine, an_end(await take_new(engine, 1), JobState.SUCCEEDED, START))
+        await engine.accept([a_job(2)])
+        wanted = [
+            Cancellation(
+                job_id=job_id(n), at=START, expires=START + 9, jobs=[a_job(10 * n + again)]
+            )
+            for again in (1, 2)
+            for n in (1, 2)
+        ]
+        assert list(await engine.cancel(wanted)) == [False, True, False, False]
+        assert ids(await take(engine)) == numbered(21)
+
     async def test_a_retry_that_waits_is_canceled(self, engine: Engine) -> None:
         """Its earlier attempts stay as they ended."""
         held = await take_new(engine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ...job import ATTEMPTS_KEPT, Attempt, FailureKind, JobState, Outcome
@@ -17,6 +19,7 @@ from .samples import (
     a_job,
     an_end,
     get_one,
+    ids,
     numbered,
     put,
     settle,
@@ -53,6 +56,22 @@ class SettleCases(EngineHarness):
         assert (record.expires, record.due) == (finish.expires, finish.due)
         assert (record.attempt, record.starts) == (1, 1)
         assert list(record.attempts) == list(finish.attempts)
+
+    async def test_what_an_end_enqueues_is_stored_with_it(self, engine: Engine) -> None:
+        """Of each of the jobs that end in a write, beside its work; nothing where one is lost."""
+        await engine.accept([a_job(1), a_job(2)])
+        first, second = await take(engine)
+        ends = [
+            an_end(held, JobState.SUCCEEDED, START, jobs=[a_job(10 + number)])
+            for number, held in enumerate((first, second), 1)
+        ]
+        both = Settlement(finish=ends[0], others=[ends[1]], work=Work(jobs=[a_job(20)]))
+        gone = replace(first.lease, token=first.lease.token + 1)
+        lost = replace(both, finish=replace(ends[0], lease=gone))
+        assert [each.status for each in await engine.settle([lost])] == [LOST]
+        assert not await take(engine)
+        assert [each.status for each in await engine.settle([both])] == [DONE]
+        assert sorted(ids(await take(engine))) == numbered(11, 12, 20)
 
     async def test_an_answer_is_kept_as_bytes(self, engine: Engine) -> None:
         """A result is what was answered, byte for byte."""

@@ -35,8 +35,9 @@ WHOSE: Mapping[str, Any] = {
     "owner": "ada",
     "traceparent": f"00-{7:032x}-{7:016x}-03",
     "tracestate": "b=2,a=1",
+    "callback": '{"url":"https://ada.example"}',
 }
-"""Of a job that is somebody's, and was asked for within a trace."""
+"""Of a job that is somebody's, was asked for within a trace, and is to be told of."""
 
 COUNTER = ItemKey(table="counters", key="total")
 

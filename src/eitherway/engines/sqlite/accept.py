@@ -68,6 +68,7 @@ def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
         job.owner,
         job.traceparent,
         job.tracestate,
+        job.callback,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...engine.cancellation import Cancellation
 from ...engine.values import Lease
 from ...job import Attempt, JobState, Outcome
+from .accept import insert
 from .rows import FREE, HeldRow, JobRow, append_attempts
 from .transaction import ENDED, Transaction
 
@@ -59,6 +60,8 @@ def _cancel(tx: Transaction, wanted: Cancellation) -> bool:
     tx.count(row.operation, ENDED, None, 1)
     if leaves:
         tx.let_out(row.lane, row.width)
+    if wanted.jobs:
+        insert(tx, wanted.jobs)
     return True
 
 

@@ -44,6 +44,7 @@ def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
         job.owner,
         job.traceparent,
         job.tracestate,
+        job.callback,
     )
     if not tx.each("promote_job", [row]):
         return None

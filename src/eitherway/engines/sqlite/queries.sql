@@ -9,8 +9,8 @@ SELECT coalesce(max(seq), 0) + 1 FROM job
 -- Store a job, unless its id was accepted before.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
                  ready_at, attempts_max, keys, lane, width, until, place, owner, traceparent,
-                 tracestate)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 tracestate, callback)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- :name accept_stored
@@ -25,8 +25,8 @@ INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 -- Store a job that runs already, unless its id is known.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
                  attempts_max, keys, started, attempt, starts, token, attempt_started, lease_until,
-                 holder, owner, traceparent, tracestate)
-VALUES (?, ?, ?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, ?, ?, ?, ?, ?, ?)
+                 holder, owner, traceparent, tracestate, callback)
+VALUES (?, ?, ?, ?, 'running', 1, ?, ?, ?, ?, ?, ?, ?, 1, 1, 1, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- :name event

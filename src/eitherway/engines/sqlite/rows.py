@@ -60,6 +60,7 @@ class JobRow(NamedTuple):
     owner: str | None
     traceparent: str | None
     tracestate: str | None
+    callback: str | None
     answer_body: bytes | None
 
 
@@ -132,6 +133,7 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         owner=row.owner,
         traceparent=row.traceparent,
         tracestate=row.tracestate,
+        callback=row.callback,
     )
 
 

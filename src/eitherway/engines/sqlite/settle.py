@@ -87,6 +87,7 @@ class _Group:
         self._jobs += work.jobs
         for finish, row in held:
             self._finish(finish, self._tx.fallen_due(row))
+            self._jobs += finish.jobs
         if key is not None:
             idempotency.end(self._tx, key)
         return _DONE

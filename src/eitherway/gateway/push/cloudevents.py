@@ -6,12 +6,18 @@ from pydantic_core import to_json
 
 from ...attempt.hub import News
 from ...engine.capabilities import Durability
+from ...engine.values import Event
 from ...trace import starting
 from ..documents import job_document, rfc3339
 from .replay import as_of
 
 TYPE_PREFIX = "eitherway.job."
 _SEQUENCE_DIGITS = 12
+
+
+def event_id(event: Event) -> str:
+    """The event's id, the same each time. Without a dot: it is signed between dots in callbacks."""
+    return f"{event.job_id}-{event.sequence}"
 
 
 class Envelopes:
@@ -32,7 +38,7 @@ class Envelopes:
         event = news.event
         envelope = {
             "specversion": "1.0",
-            "id": f"{event.job_id}.{event.sequence}",
+            "id": event_id(event),
             "source": self._jobs_url,
             "type": TYPE_PREFIX + ("progress" if event.progress else event.state),
             "subject": event.job_id,

@@ -1,0 +1,1 @@
+"""Callbacks, delivered: two operations of eitherway's own (needs the extra `[webhooks]`)."""

@@ -1,0 +1,15 @@
+"""An app whose jobs' ends are told to a URL."""
+
+from eitherway import App, Reject, Retry
+
+app = App("callbacks")
+
+
+@app.post("/echo", delivery="queued", callbacks=True, lease_seconds=1, retry=Retry(attempts=1))
+async def echo(text: str) -> str:
+    """Gives it back, unless it is bad or breaks something."""
+    if text == "bad":
+        raise Reject("bad text")
+    if text == "broken":
+        raise ValueError(text)
+    return text
