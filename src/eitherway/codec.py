@@ -7,11 +7,10 @@ same words. Python's `enqueue` does too, and may pass what Python converts.
 from __future__ import annotations
 
 import inspect
-import json
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,17 +20,16 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
-from pydantic_core import ErrorDetails, PydanticSerializationError, from_json, to_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from .dependencies import Needs, Own, needs_of, return_annotation
 from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
-from .reading import read_json, read_parameter
+from .mistakes import entry, found_in, location_errors
+from .reading import read_json, read_parameter, refuse_constants
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
-_ERRORS_SHOWN = 100
-_ERRORS_LISTED = 1_000
 Source = Literal["path", "query", "body"]
 Params = Mapping[str, Any]
 
@@ -186,9 +184,7 @@ class Binding:
                 given = params[parameter.name]
                 arguments[parameter.name] = _read(parameter, given, errors, strict=strict)
             elif parameter.required:
-                errors.append(
-                    _error(("", parameter.name), f"{parameter.source} parameter required")
-                )
+                errors.append(entry(("", parameter.name), f"{parameter.source} parameter required"))
         if errors:
             raise InvalidInputError("the input does not fit the operation", errors)
         return arguments
@@ -201,11 +197,11 @@ class Binding:
         self, body: Parameter, payload: bytes, errors: list[dict[str, str]], *, strict: bool
     ) -> Any:
         if b"NaN" in payload or b"Infinity" in payload:
-            _refuse_constants(payload)
+            refuse_constants(payload)
         try:
             return read_json(body.adapter, payload, strict=strict)
         except ValidationError as error:
-            found = _found(error)
+            found = found_in(error)
             if found and found[0]["type"] == "json_invalid":
                 raise MalformedInputError(found[0]["msg"]) from None
             errors.extend(location_errors(error, found))
@@ -281,40 +277,5 @@ def _read(parameter: Parameter, value: Any, errors: list[dict[str, str]], *, str
         return read_parameter(parameter.adapter, value, strict=strict)
     except ValidationError as error:
         prefix = () if parameter.source == "body" else (parameter.name,)
-        errors.extend(_error(("", *prefix, *item["loc"]), item["msg"]) for item in error.errors())
+        errors.extend(entry(("", *prefix, *item["loc"]), item["msg"]) for item in error.errors())
         return None
-
-
-def location_errors(
-    error: ValidationError, found: Sequence[ErrorDetails] | None = None
-) -> list[dict[str, str]]:
-    """What Pydantic found wrong, as entries of a problem's `errors`: the first 100, or a count."""
-    found = _found(error) if found is None else found
-    if not found:
-        return [_error(("",), f"{error.error_count()} values are wrong")]
-    return [_error(("", *item["loc"]), item["msg"]) for item in found[:_ERRORS_SHOWN]]
-
-
-def _found(error: ValidationError) -> Sequence[ErrorDetails]:
-    """Each single error; none, where they are so many that to list them takes seconds."""
-    if error.error_count() > _ERRORS_LISTED:
-        return ()
-    return error.errors(include_url=False, include_context=False, include_input=False)
-
-
-def _error(location: tuple[int | str, ...], detail: str) -> dict[str, str]:
-    """One entry of a problem's `errors`; the pointer is a JSON Pointer (RFC 6901)."""
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)
-    return {"pointer": "/".join(steps), "detail": detail}
-
-
-def _refuse_constants(payload: bytes) -> None:
-    """NaN and Infinity are not JSON (RFC 8259), though the parser takes them."""
-
-    def refuse(constant: str) -> None:
-        raise MalformedInputError(f"{constant} is not JSON")
-
-    try:
-        json.loads(payload, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise MalformedInputError(str(error)) from None

@@ -6,6 +6,7 @@ number, and `true` is no 1. What was stored before, by whichever version, is rea
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import date
@@ -14,6 +15,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from .errors import MalformedInputError
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _STRING_OR_NUMBER = re.compile(
@@ -82,3 +85,15 @@ def _number(value: Any) -> int | float | None:
 def _unfit(value: Any, kind: str, message: str) -> ValidationError:
     details = InitErrorDetails(type=PydanticCustomError(f"{kind}_unfit", message), input=value)
     return ValidationError.from_exception_data(kind, [details])
+
+
+def refuse_constants(payload: bytes) -> None:
+    """NaN and Infinity are not JSON (RFC 8259), though the parser takes them."""
+
+    def refuse(constant: str) -> None:
+        raise MalformedInputError(f"{constant} is not JSON")
+
+    try:
+        json.loads(payload, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise MalformedInputError(str(error)) from None

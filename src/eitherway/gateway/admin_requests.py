@@ -9,10 +9,10 @@ from pydantic_core import from_json
 
 from ..attempt.dead import Selection
 from ..attempt.redrive import CANARY_SECONDS
-from ..codec import location_errors
 from ..engine.listing import JobFilter
 from ..errors import InvalidInputError, MalformedInputError
 from ..job import JobState
+from ..mistakes import location_errors
 from ..problem import Problem
 from .routes import Request
 from .wire import RefusedError, header, json_type, query, read_body

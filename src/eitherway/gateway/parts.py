@@ -71,6 +71,7 @@ class Parts:
         self._own.append(path)
         if "push" in self._served:
             self._routes.add("POST", path, tickets)
+
     def description(self, describing: Describing) -> None:
         """What the app looks like, where its operations are served."""
         self._add_own(describing.endpoints, part="operations")
