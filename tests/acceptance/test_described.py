@@ -14,6 +14,8 @@ from test_bad_input import eitherway
 
 from node import run
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 SHOP = HERE.parents[1] / "examples" / "shop"
 PARSER = "@asyncapi/parser@3.6.3"
@@ -51,7 +53,6 @@ def test_openapi_is_valid(tmp_path, target, operations):
     assert len({one["operationId"] for one in described}) == operations
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "counts"), [("shop:app", (5, 6, 14)), ("described_apps:app", (15, 16, 24))]
 )
@@ -63,7 +64,6 @@ def test_asyncapi_is_valid(tmp_path, target, counts):
     assert (found["channels"], found["operations"], found["messages"]) == counts
 
 
-@pytest.mark.slow
 async def test_the_parser_sees_mistakes(tmp_path):
     """A reply whose channel is missing: the test above can fail."""
     document, out = documents("asyncapi", "shop:app", tmp_path)
@@ -114,7 +114,6 @@ async def test_options_tells_what_the_document_tells(tmp_path):
                 assert set(answer.headers["allow"].split(", ")) == declared | implied, path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "left_out", "operations"),
     [

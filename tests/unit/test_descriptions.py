@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel, Field, InstanceOf
 
 from eitherway import App, ConfigurationError, Reject, Retry
@@ -101,6 +102,14 @@ def test_every_status_that_can_occur_is_listed():
                 name = response.get("$ref", "").rpartition("/")[2]
                 described = document["components"]["responses"][name] if name else response
                 assert described["description"]
+
+
+def test_the_document_is_valid():
+    """API-1, by openapi-spec-validator; of larger apps in tests/acceptance/test_described.py."""
+    document = openapi(three())
+    assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+    document["paths"]["/queued"]["post"]["responses"] = {}
+    assert list(OpenAPIV31SpecValidator(document).iter_errors())
 
 
 def test_a_receipt_links_to_its_job():

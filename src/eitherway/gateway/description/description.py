@@ -83,7 +83,7 @@ class Description:
                 self.name,
                 self._operations,
                 self._schemas,
-                prefix=root_path + self._prefix,
+                prefix=self._prefix if self._settings.public_url else root_path + self._prefix,
                 version=version,
                 public_url=self._settings.public_url,
                 address=f"{host}:{port}" if port else host,
