@@ -210,6 +210,21 @@ test("where no WebSocket opens, a stream; where none does, polls", async () => {
   assert.deepEqual(by.filter(Boolean), ["sse", "poll"]);
 });
 
+test("a stream that never ends is left, and the next one is followed", async () => {
+  const open = (id) => {
+    const data = { id, status: "succeeded", done: true, result: id };
+    const event = { subject: id, sequence: "000000000003", cursor: `of ${id}`, data };
+    const start = (body) => body.enqueue(new TextEncoder().encode(`id: c\ndata: ${JSON.stringify(event)}\n\n`));
+    return new Response(new ReadableStream({ start }), { headers: { "content-type": "text/event-stream" } });
+  };
+  const shop = client({ transports: ["sse"] });
+  script = [open("a"), shown("queued", 1), open("j")];
+  assert.equal(await shop.job("a").result(), "a");
+  assert.equal(await shop.job("j").result(), "j");
+  assert.deepEqual(asked.map(({ url }) => url.replace("http://shop/root", "")), ["/events?jobs=a", "/jobs/j", "/events?jobs=j"]);
+  assert.equal(asked[2].headers["last-event-id"], "of a");
+});
+
 test("a failed job says what a direct call says, and a signal ends a wait", async () => {
   const shop = client({ transports: ["poll"] });
   script = [shown("failed", 2, { done: true, error: { title: "No", status: 409, kind: "rejected" } })];

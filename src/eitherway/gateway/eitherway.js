@@ -466,7 +466,7 @@ class Listening {
     open();
     if (response.status === 204) return;
     this.#stream = { cursor, jobs: new Set(streamed) };
-    for await (const event of eventsOf(response.body)) {
+    for await (const event of eventsOf(response.body, signal)) {
       this.#stream.cursor = event.cursor ?? this.#stream.cursor;
       this.#hear(event, "sse");
     }
@@ -572,10 +572,12 @@ function randomKey() {
 }
 
 // The CloudEvents of a stream of Server-Sent Events, as the gateway writes it.
-async function* eventsOf(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+async function* eventsOf(body, signal) {
+  const reader = body.getReader();
+  signal.addEventListener("abort", () => reader.cancel().catch(() => {})); // Node 20 would read on for ever
+  const decoder = new TextDecoder();
   for (let text = "", read; !(read = await reader.read()).done; ) {
-    const messages = (text + read.value).split("\n\n");
+    const messages = (text + decoder.decode(read.value, { stream: true })).split("\n\n");
     text = messages.pop();
     for (const message of messages) {
       const data = message.split("\n").find((line) => line.startsWith("data: "));
