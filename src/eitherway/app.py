@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
+from .attempt.tenant import move_in
 from .auth import Authenticator
 from .auth.authenticator import schemes_of
 from .auth.given import authenticators
@@ -145,6 +146,7 @@ class App(Router, Enqueueing, Hosting):
         )
         await runtime.open()
         try:
+            await move_in(runtime.engine, self.name)
             await gateway.open()
         except BaseException:
             await runtime.close()
@@ -162,7 +164,10 @@ class App(Router, Enqueueing, Hosting):
         runtime, _ = self._make(settings, SystemClock(), Randomness(), lambda _: None)
         runtime.check()
         await runtime.engine.open()
-        await runtime.engine.close()
+        try:
+            await move_in(runtime.engine, self.name)
+        finally:
+            await runtime.engine.close()
 
     def _make(
         self,

@@ -80,7 +80,7 @@ class Made:
             "total": self.decimal(),
             "on": self.moment()[:10],
             "at": f"1{random.randrange(10)}:3{random.randrange(10)}:00.25",
-            "lasts": random.choice(["P1DT2H", "PT0.5S", 90061, 1.5]),
+            "lasts": random.choice(["P1DT2H", "PT0.5S", "P3D", "-PT1.5S"]),
             "colour": random.choice(["red", "blue"]),
             "tags": {
                 self.text(): [random.choice([None, self.text(), random.randrange(99)])]

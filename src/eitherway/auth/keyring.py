@@ -16,8 +16,8 @@ from typing import Any
 from ..clock import Clock
 from ..engine.contract import Engine
 from ..errors import ConfigurationError, EngineUnavailableError
+from ..own_table import OwnTable
 from .authenticator import Principal
-from .store import OwnTable
 
 PREFIX = "ew_"
 KEY = re.compile(r"ew_([0-9a-f]{16})_([0-9a-f]{64})")

@@ -17,9 +17,9 @@ from ..engine.contract import Engine
 from ..engine.idempotency import KeyEnd, KeyHold, KeyUse, KeyWish
 from ..engine.values import Settlement
 from ..errors import ConfigurationError, EngineUnavailableError
+from ..own_table import OwnTable
 from ..problem import Answer
 from .authenticator import CredentialError, Principal
-from .store import OwnTable
 
 if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer

@@ -39,7 +39,7 @@ def create(
     async def made(store: Store) -> tuple[ApiKey, str]:
         return await Keyring(store.engine, store.clock).create(principal, expires_days)
 
-    key, shown = on_store(engine, app, made)
+    key, shown = on_store(engine, app, made, create=True)  # before the app is started, too
     if as_json:
         print_json({**_document(key), "key": shown})
     else:

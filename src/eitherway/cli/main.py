@@ -20,7 +20,7 @@ from ..errors import (
     InvalidInputError,
     LifespanError,
 )
-from . import backup, config, dead, describe, jobs, keys, operate, run
+from . import backup, config, dead, describe, jobs, keys, operate, rename, run
 from .children import LIFESPAN_EXIT
 
 cli = typer.Typer(
@@ -39,6 +39,7 @@ cli.command("pause")(operate.pause)
 cli.command("resume")(operate.resume)
 cli.command("stats")(operate.stats)
 cli.command("backup")(backup.backup)
+cli.command("rename")(rename.rename)
 cli.command("config")(config.config)
 cli.command("openapi")(describe.openapi)
 cli.command("asyncapi")(describe.asyncapi)

@@ -43,10 +43,19 @@ class Store:
     clock: Clock
 
 
-def on_store(engine: str | None, target: str | None, command: Callable[[Store], Awaitable[T]]) -> T:
-    """Open the engine that is meant, run the command on it, close it."""
+def on_store(
+    engine: str | None,
+    target: str | None,
+    command: Callable[[Store], Awaitable[T]],
+    *,
+    create: bool = False,
+) -> T:
+    """Open the engine that is meant, run the command on it, close it.
+
+    A store that is not there is made with `create` alone.
+    """
     app = load_app(target) if target is not None else None
-    return asyncio.run(_run(_engine_url(engine, app), app, command))
+    return asyncio.run(_run(_engine_url(engine, app), app, command, create=create))
 
 
 def _engine_url(engine: str | None, app: App | None) -> str:
@@ -60,10 +69,12 @@ def _engine_url(engine: str | None, app: App | None) -> str:
     return settings.engine
 
 
-async def _run(url: str, app: App | None, command: Callable[[Store], Awaitable[T]]) -> T:
+async def _run(
+    url: str, app: App | None, command: Callable[[Store], Awaitable[T]], *, create: bool
+) -> T:
     clock = SystemClock()
     engine = load_engine(url, clock=clock, randomness=Randomness())
-    await engine.open(create=False)
+    await engine.open(create=create)
     hub = Hub(engine, clock)
     watcher = Watcher(engine, hub, clock)
     operators = Operators(engine, clock, watcher, app.operations if app is not None else None)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from pydantic_core import from_json, to_json
-
 from ..engine.contract import Engine
-from ..engine.values import ItemKey, ItemWrite, Settlement, Work
-
-_TABLE = "eitherway.endpoints"
+from ..own_table import OwnTable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,19 +21,18 @@ class Endpoints:
     """Their standings, in a table. Written apart from attempts: a failed one commits nothing."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._table = OwnTable(engine, "endpoints")
 
     async def standing(self, url: str) -> Standing:
         """What is known of an endpoint."""
-        (item,) = await self._engine.read([_key(url)])
-        return Standing(**from_json(item.value)) if item.value is not None else Standing()
+        document, _ = await self._table.get(_key(url))
+        return Standing() if document is None else Standing(**document)
 
     async def note(self, url: str, standing: Standing) -> None:
         """Remember it, in place of what was known."""
-        write = ItemWrite(key=_key(url), value=to_json(asdict(standing)))
-        await self._engine.settle([Settlement(work=Work(writes=[write]))])
+        await self._table.put(_key(url), asdict(standing), version=None)
 
 
-def _key(url: str) -> ItemKey:
+def _key(url: str) -> str:
     # a digest: a URL may be longer than an engine's key
-    return ItemKey(table=_TABLE, key=sha256(url.encode()).hexdigest())
+    return sha256(url.encode()).hexdigest()

@@ -22,6 +22,7 @@ from ..ids import Randomness
 from ..operation import Operation
 from ..settings import Settings
 from ..signals import Reject, RetryLater, Throttled
+from ..trace import starting
 from .endpoints import Endpoints, Standing
 from .event import terminal_event
 from .guard import DestinationRefusedError, Guard
@@ -91,7 +92,7 @@ class Postman:
             operation=record.operation,
             id=event.id,
             body=event.body.decode(),
-            traceparent=record.traceparent,
+            traceparent=starting(record.id, record.traceparent),
             tracestate=record.tracestate,
         )
         ctx.enqueue(self.deliver, letter)

@@ -11,6 +11,7 @@ from ...codec import Parameter
 from ...operation import Operation
 from ..idempotency import SAFE
 from .answers import answer, headers, problems
+from .called_back import CALLBACKS, PARAMETER, REFUSALS
 from .schemas import Schemas, own
 
 Document = dict[str, Any]
@@ -90,6 +91,8 @@ class Calls:
             content = {"application/json": {"schema": schema}}
             described["requestBody"] = {"required": body.required, "content": content}
         described["responses"] = self._responses(operation)
+        if operation.callbacks:
+            described["callbacks"] = CALLBACKS
         return described
 
     def _parameters(self, operation: Operation, names: dict[str, str]) -> Iterable[Document]:
@@ -98,6 +101,8 @@ class Calls:
                 yield self._parameter(operation, parameter, names)
         if operation.delivery != "direct":
             yield PREFER
+        if operation.callbacks:
+            yield PARAMETER
         if operation.idempotency_key == "required":
             yield _KEY_REFERENCE
 
@@ -132,6 +137,8 @@ class Calls:
             statuses |= {400, 413, 415}
         if queued:
             statuses |= {413}
+        if operation.callbacks:
+            statuses |= REFUSALS
         if _takes_key(operation):
             statuses |= {400, 409} | ({410} if queued else set())
         return {**responses, **problems(*statuses, others=True)}

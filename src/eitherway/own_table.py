@@ -1,4 +1,4 @@
-"""What authentication keeps in the engine: items of tables that no app can declare.
+"""What eitherway itself keeps in the engine: items of tables that no app can declare.
 
 The engine's contract knows nothing of it, so every engine has it.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from ..engine.contract import Engine
-from ..engine.item_query import ItemQuery
-from ..engine.values import ItemCheck, ItemKey, ItemWrite, Settlement, SettleStatus, Work
-from ..table import RESERVED
+from .engine.contract import Engine
+from .engine.item_query import ItemQuery
+from .engine.values import ItemCheck, ItemKey, ItemWrite, Settlement, SettleStatus, Work
+from .table import RESERVED
 
 _PAGE = 100
 
@@ -30,11 +30,14 @@ class OwnTable:
         (item,) = await self._engine.read([ItemKey(table=self._name, key=key)])
         return None if item.value is None else from_json(item.value), item.version
 
-    async def put(self, key: str, document: Mapping[str, Any], version: int) -> bool:
-        """Write over this version; False, and nothing is written, where it has moved."""
+    async def put(self, key: str, document: Mapping[str, Any], version: int | None) -> bool:
+        """Write over this version; False, and nothing is written, where it has moved.
+
+        With None over whatever is there.
+        """
         where = ItemKey(table=self._name, key=key)
         work = Work(
-            checks=[ItemCheck(key=where, version=version)],
+            checks=[] if version is None else [ItemCheck(key=where, version=version)],
             writes=[ItemWrite(key=where, value=to_json(document))],
         )
         (settled,) = await self._engine.settle([Settlement(work=work)])
