@@ -133,7 +133,10 @@ async def test_every_process_that_runs_handlers_opens_the_lifespan(tmp_path, fla
     assert len({pid for pid, text in said if text == "closes"}) == len(opened) - (not flags)
 
 
-@pytest.mark.parametrize("command", [["gateway"], ["worker"], ["run"], ["run", "--single"]])
+@pytest.mark.parametrize(
+    "command",
+    [["gateway"], ["worker"], ["run", "--single"], pytest.param(["run"], marks=pytest.mark.slow)],
+)
 async def test_a_lifespan_that_fails_is_one_line_and_an_exit_code(tmp_path, command):
     """Each process says it once."""
     service = Service(tmp_path, *command, target="hosted_apps:shop")
