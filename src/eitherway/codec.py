@@ -191,7 +191,11 @@ class Binding:
 
     def decode_message(self, payload: bytes, params: bytes) -> dict[str, Any]:
         """As `decode`, of a stored message, which was refused long ago if it had to be."""
-        return self.decode(payload, decode_mapping(params), strict=False)
+        given = decode_mapping(params)
+        try:
+            return self.decode(payload, given)  # to the same values as at the door
+        except InvalidInputError:
+            return self.decode(payload, given, strict=False)
 
     def _decode_body(
         self, body: Parameter, payload: bytes, errors: list[dict[str, str]], *, strict: bool

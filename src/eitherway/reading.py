@@ -1,7 +1,8 @@
 """How values are read: JSON as JSON Schema understands it, parameters as the strings that they are.
 
 A request is read strictly, so that what the published schemas refuse is refused: a string is no
-number, and `true` is no 1. What was stored before, by whichever version, is read as Pydantic does.
+number, and `true` is no 1. What was stored is read in the same way, so that a handler gets the same
+values in either delivery; what an older version stored, and does not fit so, as Pydantic does.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ def _whole(token: re.Match[bytes]) -> bytes:
         return text
     number = Decimal(text.decode())
     whole = number.adjusted() <= _DIGITS_MAX and number == number.to_integral_value()
+    if number.is_zero() and number.is_signed():  # a float may be -0.0, and an integer may not
+        return text
     return str(int(number)).encode() if whole else text
 
 

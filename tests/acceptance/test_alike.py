@@ -75,7 +75,7 @@ class Made:
         value = {
             "id": f"{random.getrandbits(128):032x}",
             "Title": self.text(),
-            "count": random.choice([random.randrange(-(10**18), 10**18), 17.0, "12"]),
+            "count": random.choice([random.randrange(-(10**18), 10**18), 17.0, 12]),
             "ratio": random.choice([None, self.number()]),
             "total": self.decimal(),
             "on": self.moment()[:10],

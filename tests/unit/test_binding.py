@@ -1,6 +1,7 @@
 """How parameters and results travel, and what declarations are refused."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Literal
 
 import pytest
@@ -94,6 +95,26 @@ def test_results_are_validated_against_their_type():
     assert binding.encode_result({"orderId": "1", "amount": 2}) == b'{"orderId":"1","amount":2.0}'
     with pytest.raises(TypeError, match="result does not fit"):
         binding.encode_result({"amount": 2})
+
+
+def test_a_stored_message_is_read_to_the_same_values():
+    """Also where a whole number was written with a fraction, and where Pydantic would convert."""
+
+    class Mixed(BaseModel):
+        count: int
+        price: Decimal
+        weight: float
+        either: int | str
+
+    def handler(mixed: Mixed) -> None: ...
+
+    binding = Binding(handler, "/x", takes_body=True)
+    payload = b'{"count": 17.0, "price": 17.0, "weight": -0.0, "either": "5"}'
+    at_the_door = binding.decode(payload, {})
+    assert repr(at_the_door) == repr(binding.decode_message(payload, b""))
+    assert repr(at_the_door["mixed"].weight) == "-0.0"
+    older = payload.replace(b"17.0", b'"17"', 1)
+    assert binding.decode_message(older, b"")["mixed"].count == 17
 
 
 def test_17_point_0_is_an_integer():
