@@ -116,7 +116,7 @@ async def test_a_normal_client_is_served_within_a_second_under_everything_at_onc
         print(json.dumps(figures))
         for name, value in figures.items():
             record_property(name, value)
-        assert seconds[-1] < 1 + quiet[-1]  # what a busy machine takes is not ours
+        assert seconds[-1] < 1
         assert during - before < 65_536
         assert max(most) <= 450 + open_before + 20  # those that are just being closed
         assert min(done[0].values()) > 20
