@@ -52,6 +52,13 @@ MetricsPortOption = Annotated[
 SupervisedOption = Annotated[
     bool, typer.Option("--supervised", hidden=True, help="drain when standard input ends")
 ]
+CheckOption = Annotated[
+    bool, typer.Option("--check", hidden=True, help="say whether it can be served, and end")
+]
+ServesOption = Annotated[
+    int | None,
+    typer.Option("--serves", hidden=True, help="descriptor to write to then"),
+]
 ListenerOption = Annotated[
     int | None, typer.Option("--listener", hidden=True, help="file descriptor of a bound socket")
 ]

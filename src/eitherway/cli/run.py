@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from ..settings import Settings
 from ..worker.scaling import Scaling
 from .logs import configure
 from .options import (
+    CheckOption,
     EngineOption,
     HostOption,
     ListenerOption,
@@ -27,6 +29,7 @@ from .options import (
     PortOption,
     PublicUrlOption,
     ServeOption,
+    ServesOption,
     SupervisedOption,
     Target,
     gateway_flags,
@@ -56,11 +59,16 @@ def run(
     workers: Annotated[
         str, typer.Option("--workers", metavar="N|MIN:MAX", help="worker processes, scaled by load")
     ] = "1",
+    reload: Annotated[
+        bool, typer.Option("--reload", help="load the app again when one of its files has changed")
+    ] = False,
+    check: CheckOption = False,
 ) -> None:
     """Serve an app: a gateway process and worker processes under one thin supervisor."""
     scaling = Scaling.parse(workers)
-    if single and scaling.most > 1:
-        raise ConfigurationError("--single is one process: leave --workers out, or --single")
+    if single and (reload or scaling.most > 1):
+        other = "--reload" if reload else "--workers"
+        raise ConfigurationError(f"--single is one process: leave {other} out, or --single")
     settings = settings_of(
         engine=engine,
         host=host,
@@ -72,6 +80,8 @@ def run(
     )
     configure(settings)
     app = _load(target, settings)
+    if check:
+        return
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
@@ -88,6 +98,8 @@ def run(
         engine_url=app.engine_url(settings),
         listener=listener,
         drain_seconds=settings.drain_seconds,
+        check=["run", target, *shared_flags(settings), "--check"],
+        watched=Path.cwd() if reload else None,
     )
     sys.exit(asyncio.run(supervisor.run()))
 
@@ -104,6 +116,7 @@ def gateway(
     serve: ServeOption = None,
     supervised: SupervisedOption = False,
     listener: ListenerOption = None,
+    serves: ServesOption = None,
 ) -> None:
     """Serve an app over HTTP, or a part of it; queued jobs wait for a worker."""
     settings = settings_of(
@@ -123,7 +136,7 @@ def gateway(
     else:
         app = load_app(target)
         bound = socket.socket(fileno=listener)
-    run_loop(serve_gateway(app, settings, bound, supervised=supervised))
+    run_loop(serve_gateway(app, settings, bound, supervised=supervised, serves=serves))
 
 
 def worker(

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -77,12 +78,17 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve_gateway(
-    app: App, settings: Settings, listener: socket.socket, *, supervised: bool
+    app: App,
+    settings: Settings,
+    listener: socket.socket,
+    *,
+    supervised: bool,
+    serves: int | None = None,
 ) -> None:
     """Serve HTTP until SIGTERM or SIGINT, then finish what is in flight."""
     runtime = await app.open(settings)
     try:
-        server = _Server(app, settings, runtime.metrics)
+        server = _Server(app, settings, runtime.metrics, serves)
         await server.run(listener, supervised=supervised)
         await app.drain(server.drain_seconds_left)
     finally:
@@ -136,7 +142,10 @@ async def serve_single(app: App, settings: Settings, target: str, listener: sock
 class _Server(uvicorn.Server):
     """uvicorn, which says that it is not ready before it stops to listen."""
 
-    def __init__(self, app: App, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: App, settings: Settings, metrics: Metrics, serves: int | None = None
+    ) -> None:
+        self._serves = serves  # a pipe of the supervisor, told once
         self._crowd = Crowd(Bounds.of(settings), metrics.refuse)
         super().__init__(
             uvicorn.Config(
@@ -169,6 +178,12 @@ class _Server(uvicorn.Server):
         finally:
             self._crowd.stop()
             self.exiting.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._serves is not None:
+            with suppress(OSError):  # nobody waits for it
+                os.write(self._serves, b"1")
 
     @property
     def drain_seconds_left(self) -> float:

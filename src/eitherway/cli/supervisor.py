@@ -1,12 +1,16 @@
-"""One thin parent over a gateway and workers: keeps them alive, scales them, drains them."""
+"""One thin parent over a gateway and workers: keeps them alive, scales, replaces, drains them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
+import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..clock import SystemClock
 from ..engine.contract import Engine
@@ -15,6 +19,7 @@ from ..errors import EngineError
 from ..ids import Randomness
 from ..worker.scaling import Load, Scaling
 from .children import CONFIGURATION_EXIT, LIFESPAN_EXIT, Child
+from .reloading import watch
 
 logger = logging.getLogger("eitherway")
 
@@ -33,7 +38,11 @@ class Supervisor:
         engine_url: str,
         listener: socket.socket,
         drain_seconds: float,
+        check: Sequence[str],
+        watched: Path | None = None,
     ) -> None:
+        self._check = check
+        self._watched = watched
         self._gateway = gateway
         self._worker = worker
         self._scaling = scaling
@@ -41,6 +50,7 @@ class Supervisor:
         self._listener = listener
         self._drain_seconds = drain_seconds
         self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
         self._workers: list[Child] = []
         self._children: set[Child] = set()
         self._started = False  # with as many as there are at first
@@ -51,18 +61,58 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        self._add("gateway", self._gateway, pass_fds=[self._listener.fileno()])
-        for _ in range(self._scaling.least):
-            self._add_worker()
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        os.close(self._add_all(self._scaling.least))
         self._started = True
-        scaler = asyncio.create_task(self._scale())
+        beside = [asyncio.create_task(self._scale()), asyncio.create_task(self._reload_when_told())]
+        if self._watched is not None:
+            watching = watch(self._watched, SystemClock(), self._reload.set)
+            beside.append(asyncio.create_task(watching))
         await self._stop.wait()
         self._listener.close()  # or new clients would wait for a gateway that is gone
-        scaler.cancel()
+        for task in beside:
+            task.cancel()
         for child in self._children:
             child.stop()
         await asyncio.gather(*(child.ended for child in self._children))
         return self._exit_code
+
+    def _add_all(self, workers: int) -> int:
+        """New processes; what is written to once the gateway serves, to be read from and closed."""
+        serves, said = os.pipe()
+        gateway = [*self._gateway, "--serves", str(said)]
+        child = self._add("gateway", gateway, pass_fds=[self._listener.fileno(), said])
+        child.ended.add_done_callback(lambda _: os.close(said))  # it may be started again
+        for _ in range(workers):
+            self._add_worker()
+        return serves
+
+    async def _reload_when_told(self) -> None:
+        """On SIGHUP, or when a watched file has changed: new processes, then the old ones drain.
+
+        Both gateways accept from the one listening socket meanwhile, so nobody is turned away.
+        """
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            if not await self._can_be_loaded():
+                logger.error("what runs goes on as it is")
+                continue
+            old, workers = set(self._children), self._workers
+            self._workers = []
+            serves = self._add_all(len(workers))
+            if await _is_readable(serves, unless=self._reload):
+                logger.info("loaded again")
+            else:  # it does not come up, and another one is to be tried
+                old, self._workers = self._children - old, workers
+            for child in old:
+                child.stop()
+
+    async def _can_be_loaded(self) -> bool:
+        """Whether the app, as it is on disk now, and its engine will do; else it is said why."""
+        command = [sys.executable, "-m", "eitherway", *self._check]
+        checked = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL)
+        return await checked.wait() == 0
 
     def _add(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
         final = {CONFIGURATION_EXIT} if self._started else {CONFIGURATION_EXIT, LIFESPAN_EXIT}
@@ -108,3 +158,18 @@ class Supervisor:
         elif wanted < len(self._workers):
             self._workers.pop().stop()
             logger.info("nothing to do: %d workers now", wanted)
+
+
+async def _is_readable(descriptor: int, *, unless: asyncio.Event) -> bool:
+    """True once there is something to read; False where the event comes first. Closes it."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, told.set)
+    waiting = [asyncio.ensure_future(event.wait()) for event in (told, unless)]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return told.is_set()
+    finally:
+        for task in waiting:
+            task.cancel()
+        loop.remove_reader(descriptor)
+        os.close(descriptor)

@@ -15,7 +15,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from ..gateway.wire import Receive, Scope, Send, respond_problem
 from ..problem import Problem
-from .bounds import HEADERS_MAX, LINGER_BYTES_MAX, PIPELINED_MAX, UNREAD_BYTES_MAX
+from .bounds import (
+    FIRST_REQUEST_SECONDS,
+    HEADERS_MAX,
+    LINGER_BYTES_MAX,
+    PIPELINED_MAX,
+    UNREAD_BYTES_MAX,
+)
 from .crowd import Crowd, Place
 from .measure import TOO_MANY_HEADERS, Measure, malformed
 
@@ -36,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self._crowd = crowd
         self._measure = Measure(crowd.bounds)
         self._deaf = False  # what still comes is not read any more
+        self._last = False  # the server stops: one request, and no more
         self._problem: Problem | None = None  # that made a callback stop the parser
         self._ignored_bytes = 0
 
@@ -98,6 +105,18 @@ class Connection(HttpToolsProtocol):
             self.transport.write_eof()
             self.flow.resume_reading()
 
+    def shutdown(self) -> None:
+        """Close once what was asked is answered; a new connection has a moment to ask."""
+        if self.cycle is not None or self._deaf:
+            super().shutdown()
+            return
+        self._last = True
+        self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
     def make_room(self) -> None:
         """Close at once: another connection needs the place."""
         self._crowd.move(self, None)
@@ -149,6 +168,8 @@ class Connection(HttpToolsProtocol):
             return  # the parser stops here, and `data_received` goes on
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", self)  # for `close`
+        if self._last:
+            self.cycle.keep_alive = False
         self.headers = []  # trailers come after the body: nobody sees them
 
     def on_body(self, body: bytes) -> None:
