@@ -38,7 +38,6 @@ async def test_two_gateways_commit_what_the_table_takes_and_no_more(tmp_path):
         assert await listed(run.url) == by_status[200]
 
 
-@pytest.mark.paced
 @pytest.mark.slow
 async def test_the_queue_learns_what_the_table_takes_and_loses_none(tmp_path):
     """The same load, queued behind an adaptive limit: all of it commits, few attempts in vain."""

@@ -8,7 +8,7 @@ import pytest
 from service import tick, until_done
 from test_limits_hold import ended, most_at_once, served
 
-pytestmark = [pytest.mark.slow, pytest.mark.paced]
+pytestmark = [pytest.mark.slow, pytest.mark.enduring]
 
 GROUPS, JOBS, KILLS = 20, 100, 5
 

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 JOBS, KILLS, COUNTERS = 5_000, 20, 50
 
 
+@pytest.mark.enduring
 async def test_5000_jobs_survive_20_random_kills(tmp_path):
     """Every 202's job ends exactly once, and 5,000 counter increments sum up exactly."""
     service = Service(tmp_path, "run")

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, func, select
 
 from eitherway.sql import create_once_table, once_table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.enduring]
 
 JOBS, KILLS, COUNTERS = 5_000, 12, 50
 
