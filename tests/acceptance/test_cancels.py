@@ -38,6 +38,7 @@ async def settled_limits(folder):
         return connection.execute("SELECT name, running FROM limit_use WHERE running").fetchall()
 
 
+@pytest.mark.alone
 async def test_of_300_cancels_at_random_moments_none_is_committed_as_well(tmp_path):
     """Two workers, one of them killed on the way: each job is canceled, or its row is there."""
     rng = random.Random(8)

@@ -11,6 +11,7 @@ PER_SECOND = 50
 SECONDS = 10
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_two_gateways_commit_what_the_table_takes_and_no_more(tmp_path):
     """500 calls a second for 10 s: a tenth commits, the rest is told so, and the table agrees."""
@@ -38,6 +39,7 @@ async def test_two_gateways_commit_what_the_table_takes_and_no_more(tmp_path):
         assert await listed(run.url) == by_status[200]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_the_queue_learns_what_the_table_takes_and_loses_none(tmp_path):
     """The same load, queued behind an adaptive limit: all of it commits, few attempts in vain."""

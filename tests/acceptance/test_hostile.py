@@ -85,6 +85,7 @@ async def calls(url, for_seconds, after_each=lambda: None):
     return sorted(seconds)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_normal_client_is_served_within_a_second_under_everything_at_once(
     tmp_path, record_property

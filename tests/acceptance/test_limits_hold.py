@@ -11,7 +11,7 @@ import httpx
 import pytest
 from service import Service, tick, until_done
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 TARGET = "limited_apps:app"
 

@@ -78,6 +78,7 @@ class Shop:
         return json.loads(done.stdout)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_a_thousand_dead_letters_are_redriven_at_a_hundred_a_second(tmp_path):
     """Each is tried once more, in any second no more than the rate and its unevenness."""

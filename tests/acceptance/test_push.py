@@ -179,6 +179,7 @@ async def test_a_gateway_that_stops_sends_its_readers_elsewhere(tmp_path):
         assert await asyncio.to_thread(service.process.wait, 20) == 0
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_ten_thousand_events_survive_a_hundred_cuts(tmp_path):
     """On each transport, at two gateways in turn: per job in order, neither gap nor repeat."""
