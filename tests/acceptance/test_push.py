@@ -99,6 +99,7 @@ async def test_a_late_subscriber_gets_the_final_event_at_once(served):
         assert len(await until_succeeded(late)) == 1
 
 
+@pytest.mark.alone
 async def test_a_slow_reader_is_closed_and_the_others_hear_everything(tmp_path):
     """One reads nothing while 20 megabytes pass: at their end it finds 1013."""
     service = start(tmp_path, "gateway", EITHERWAY_PUSH_QUEUE_MAX="40")
