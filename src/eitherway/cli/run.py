@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..app import App
 from ..errors import ConfigurationError
@@ -178,6 +177,8 @@ def _load(target: str, settings: Settings) -> App:
 
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the processes that this one starts print nothing
+
     Console(stderr=True, highlight=False).print(
         f"[bold]{name}[/bold] is served at {settings.public_url or url_of(listener)}",
         soft_wrap=True,  # programs read this line
