@@ -1,4 +1,4 @@
-"""`run`, `gateway` and `worker`: the processes of an app."""
+"""`run`, `gateway` and `worker`: the processes of an app, each of which imports its own part."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ..app import App
 from ..errors import ConfigurationError
 from ..settings import Settings
 from ..worker.scaling import Scaling
+from .listening import bind, url_of
+from .living import run_loop
 from .logs import configure
 from .options import (
     CheckOption,
@@ -36,8 +38,7 @@ from .options import (
     settings_of,
     shared_flags,
 )
-from .serving import bind, run_loop, serve_gateway, serve_single, url_of, work, work_alone
-from .supervisor import Supervisor
+from .working import work, work_alone
 
 logger = logging.getLogger("eitherway")
 
@@ -84,7 +85,11 @@ def run(
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
+        from .serving import serve_single  # noqa: PLC0415 - see above
+
         run_loop(serve_single(app, settings, target, listener))
+    from .supervisor import Supervisor  # noqa: PLC0415 - see above
+
     listener.set_inheritable(True)
     gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
     worker = [*shared_flags(settings), "--supervised"]
@@ -127,6 +132,8 @@ def gateway(
         log_level=log_level,
         serve=serve,
     )
+    from .serving import serve_gateway  # noqa: PLC0415 - see above
+
     configure(settings)
     if listener is None:
         app = _load(target, settings)
