@@ -11,6 +11,7 @@ from pathlib import Path
 
 import services
 from harness import HERE, console, free_port, process, wait_for
+from services import Server, Store
 
 _PYTHON = str(services.PEERS / "bin" / "python")
 
@@ -21,7 +22,7 @@ class Peer:
 
     title: str
     module: str  # in peers/
-    service: Callable[[Path], AbstractContextManager[str]]
+    service: Callable[[Path], AbstractContextManager[Server | Store]]
     prepared: bool = False  # it has a schema to make first
 
 
@@ -37,12 +38,13 @@ PEERS: Mapping[str, Peer] = {
 class Running:
     """A peer whose store is up."""
 
-    def __init__(self, peer: Peer, folder: Path, broker: str) -> None:
+    def __init__(self, peer: Peer, folder: Path, store: Server | Store) -> None:
         self.peer = peer
+        self.store = store
         self.done = folder / "done"
         self._folder = folder
         self._environment = {
-            "BROKER": broker,
+            "BROKER": store.url,
             "DONE": str(self.done),
             "PYTHONPATH": str(HERE / "peers"),
         }
@@ -81,8 +83,8 @@ def running(name: str, made: Path) -> Iterator[Running]:
     peer = PEERS[name]
     folder = made / f"{name}-{free_port()}"
     folder.mkdir()
-    with peer.service(folder) as broker:
-        started = Running(peer, folder, broker)
+    with peer.service(folder) as store:
+        started = Running(peer, folder, store)
         if peer.prepared:
             started.run("prepare")
         yield started

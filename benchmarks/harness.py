@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,6 +86,19 @@ def gateway(
     with process(arguments, made / "gateway.log") as started:
         wait_for(f"http://127.0.0.1:{port}/livez")
         yield f"http://127.0.0.1:{port}", started
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def kill(pid: int) -> None:
+    """A process and all that it started, at once."""
+    for one in reversed(family(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from harness import cpu_seconds, folder, free_port, options_of, process, report_figures
+from harness import cpu_seconds, family, folder, free_port, options_of, process, report_figures
 from push import ORDER, kibibytes
 
 _NAMES = {
@@ -16,12 +16,6 @@ _NAMES = {
     "mebibytes": "MiB of memory, all processes (PSS)",
     "cpu_percent": "% of a core",
 }
-
-
-def family(pid: int) -> list[int]:
-    """A process and all that it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def first_accepted(url: str) -> float:

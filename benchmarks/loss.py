@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rich.table import Table
 
 import beside
-from harness import console, folder, gateway, machine, options_of, process
-from idle import family
+from harness import console, counted, folder, gateway, kill, machine, options_of, process
+from services import Server, Store
 
 _ORDER = {"customer": "c", "sku": "s", "qty": 3, "price": 1.5, "currency": "EUR"}
+_ACCEPTED = 300
 
 
 class Ours:
@@ -60,13 +59,6 @@ def post(url: str, number: int, note: str = "") -> None:
         assert answer.status == 202
 
 
-def kill(pid: int) -> None:
-    """A process and all that it started, at once."""
-    for one in reversed(family(pid)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(one, signal.SIGKILL)
-
-
 def worker_killed(arm: Arm, seconds: float) -> dict[str, float]:
     """A job of 4 s runs, 20 wait behind it; the worker is killed and started again at once."""
     with arm.web() as (url, _):
@@ -83,6 +75,27 @@ def worker_killed(arm: Arm, seconds: float) -> dict[str, float]:
             return {"ran": len(ran(arm)) - 1, "of": 21, "seconds": time.monotonic() - begun}
 
 
+def queue_killed(arm: Arm, seconds: float) -> dict[str, float] | None:
+    """300 jobs are accepted, then the queue's process is killed and started again.
+
+    Where the queue is a file, that is the process that accepts. None where it is neither.
+    """
+    server = None if isinstance(arm, Ours) else arm.store
+    if isinstance(server, Store) and not server.url.startswith("sqlite"):
+        return None
+    with arm.web() as (url, web):
+        for number in range(_ACCEPTED):
+            post(url, number)
+        if not isinstance(server, Server):
+            kill(web.pid)
+    if isinstance(server, Server):
+        server.kill_and_start()
+    with arm.worker():
+        begun = time.monotonic()
+        until(lambda: len(ran(arm)) == _ACCEPTED, seconds)
+        return {"ran": len(ran(arm)), "of": _ACCEPTED, "seconds": time.monotonic() - begun}
+
+
 def until(true: Callable[[], bool], seconds: float) -> None:
     """Return when it is, or when the time is over."""
     end = time.monotonic() + seconds
@@ -95,28 +108,37 @@ def ran(arm: Arm) -> set[str]:
     return {line.split()[0] for line in arm.done_lines()}
 
 
+_TRIALS: Mapping[str, Callable[[Arm, float], dict[str, float] | None]] = {
+    "worker killed": worker_killed,
+    "queue killed": queue_killed,
+}
+
+
 def main() -> None:
     """One run each: what is lost is lost the first time."""
     options = options_of(__doc__, "loss", rounds=1)
     options.add_argument("--seconds", type=float, default=75, help="until a job counts as stuck")
     beside.add_option(options, "all")
     chosen = options.parse_args()
-    rows: dict[str, list[dict[str, float]]] = {}
+    peers = beside.chosen(chosen.peers)
+    rows: dict[str, list[dict[str, float] | None]] = {}
     with folder() as made:
-        for _ in range(chosen.rounds):
-            ours = made / f"ours-{time.monotonic_ns()}"
-            ours.mkdir()
-            run = worker_killed(Ours(ours), chosen.seconds)
-            rows.setdefault("eitherway", []).append(run)
-            for name in beside.chosen(chosen.peers):
-                with beside.running(name, made) as peer:
-                    run = worker_killed(peer, chosen.seconds)
-                    rows.setdefault(peer.peer.title, []).append(run)
-    table = Table("worker killed -9", "ran within the time", "s until the last")
+        for _ in counted(chosen.rounds):
+            for trial, run in _TRIALS.items():
+                ours = made / f"ours-{time.monotonic_ns()}"
+                ours.mkdir()
+                rows.setdefault(f"{trial}: eitherway", []).append(run(Ours(ours), chosen.seconds))
+                for name in peers:
+                    with beside.running(name, made) as peer:
+                        row = rows.setdefault(f"{trial}: {peer.peer.title}", [])
+                        row.append(run(peer, chosen.seconds))
+    table = Table("killed with SIGKILL", "ran within the time", "s until the last")
     for name, runs in rows.items():
-        for run in runs:
-            cells = (f"{run['ran']:.0f} of {run['of']:.0f}", f"{run['seconds']:.1f}")
-            table.add_row(name, *cells)
+        for one in runs:
+            if one is None:
+                table.add_row(name, "not tried", "")
+            else:
+                table.add_row(name, f"{one['ran']:.0f} of {one['of']:.0f}", f"{one['seconds']:.1f}")
     console.print(table)
     console.print(machine())
     chosen.json.write_text(json.dumps({"machine": machine(), "runs": rows}, indent=2))
