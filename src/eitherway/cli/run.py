@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -88,24 +88,7 @@ def run(
         from .serving import serve_single  # noqa: PLC0415 - see above
 
         run_loop(serve_single(app, settings, target, listener))
-    from .supervisor import Supervisor  # noqa: PLC0415 - see above
-
-    listener.set_inheritable(True)
-    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
-    worker = [*shared_flags(settings), "--supervised"]
-    if settings.metrics_port is not None:
-        worker += ["--metrics-port", str(settings.metrics_port)]
-    supervisor = Supervisor(
-        gateway=["gateway", target, *gateway],
-        worker=["worker", target, *worker],
-        scaling=scaling,
-        engine_url=app.engine_url(settings),
-        listener=listener,
-        drain_seconds=settings.drain_seconds,
-        check=["run", target, *shared_flags(settings), "--check"],
-        watched=Path.cwd() if reload else None,
-    )
-    sys.exit(asyncio.run(supervisor.run()))
+    _supervise(app, target, settings, scaling, listener, reload=reload)
 
 
 def gateway(
@@ -172,6 +155,35 @@ def worker(
         run_loop(work_alone(app, settings))
     else:
         run_loop(work(app, settings, target, supervised=supervised))
+
+
+def _supervise(
+    app: App,
+    target: str,
+    settings: Settings,
+    scaling: Scaling,
+    listener: socket.socket,
+    *,
+    reload: bool,
+) -> NoReturn:
+    from .supervisor import Supervisor  # noqa: PLC0415 - see above
+
+    listener.set_inheritable(True)
+    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
+    worker = [*shared_flags(settings), "--supervised"]
+    if settings.metrics_port is not None:
+        worker += ["--metrics-port", str(settings.metrics_port)]
+    supervisor = Supervisor(
+        gateway=["gateway", target, *gateway],
+        worker=["worker", target, *worker],
+        scaling=scaling,
+        engine_url=app.engine_url(settings),
+        listener=listener,
+        drain_seconds=settings.drain_seconds,
+        check=["run", target, *shared_flags(settings), "--check"],
+        watched=Path.cwd() if reload else None,
+    )
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 def _load(target: str, settings: Settings) -> App:
