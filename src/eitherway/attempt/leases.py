@@ -83,7 +83,7 @@ class LeaseKeeper:
 
     async def extend_due(self) -> None:
         """Extend every lease that is a third over, and those with progress to record."""
-        now = self._runtime.clock.now()
+        now = self._runtime.clock.monotonic()
         due: list[tuple[Held, Extension]] = []
         for held in self._held.values():
             if held.lost:

@@ -143,7 +143,7 @@ class QueuedAttempt:
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
         name = self._operation.name
-        seconds = self._runtime.clock.now() - self._started
+        seconds = max(0.0, self._runtime.clock.now() - self._started)
         self._runtime.metrics.attempt(name, outcome, seconds)
         context = self._held.context
         span = context.span if context else self._runtime.spans.attempt(self._delivery.job)
