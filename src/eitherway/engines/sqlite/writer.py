@@ -145,7 +145,7 @@ class Writer:
         told: Told = []
         with self._store.writing():
             if self._connection is None:
-                self._connection = self._store.connect()
+                self._connection = self._store.connect_to_write()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 with closing(self._connection.cursor()) as cursor:
