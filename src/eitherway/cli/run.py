@@ -13,6 +13,7 @@ import typer
 
 from ..app import App
 from ..errors import ConfigurationError
+from ..otel import set_up_sdk
 from ..settings import Settings
 from ..worker.scaling import Scaling
 from .listening import bind, url_of
@@ -87,6 +88,7 @@ def run(
     if single:
         from .serving import serve_single  # noqa: PLC0415 - see above
 
+        set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
     _supervise(app, target, settings, scaling, listener, reload=reload)
 
@@ -125,6 +127,7 @@ def gateway(
     else:
         app = load_app(target)
         bound = socket.socket(fileno=listener)
+    set_up_sdk(settings, app.name)
     run_loop(serve_gateway(app, settings, bound, supervised=supervised, serves=serves))
 
 
@@ -151,6 +154,7 @@ def worker(
     )
     configure(settings)
     app = load_app(target)
+    set_up_sdk(settings, app.name)
     if alone:
         run_loop(work_alone(app, settings))
     else:
