@@ -112,6 +112,13 @@ class App(Router, Enqueueing, Hosting):
             )
         return self._runtime
 
+    @property
+    def gateway(self) -> Gateway:
+        """What serves the opened app. `ConfigurationError` where nothing does."""
+        if self._gateway is None:
+            raise ConfigurationError(f"the app {self.name!r} is not open, or not to serve")
+        return self._gateway
+
     def engine_url(self, settings: Settings) -> str:
         """The engine's URL: of the settings, else of the app, else `./<name>.db`."""
         return settings.engine or self._engine_url or f"sqlite:///./{self.name}.db"
