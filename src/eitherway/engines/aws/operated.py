@@ -1,0 +1,59 @@
+"""What operators ask of the stack."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
+from ...engine.listing import JobFilter, JobPage
+from ...engine.operated import OperatedEngine
+from ...engine.values import Flow, OperationStatistics, Redrive
+from ...errors import EngineError
+from .core import Core
+
+
+class OperatedAws(OperatedEngine):
+    """Lists, counts, pauses, redrives."""
+
+    async def list(self, wanted: JobFilter, after: str | None, count: int) -> JobPage:
+        """Walk an index backwards."""
+        raise EngineError("not yet")
+
+    async def redrive(self, redrives: Sequence[Redrive]) -> Sequence[bool]:
+        """Queue dead letters again, each by a conditional write."""
+        raise EngineError("not yet")
+
+    async def discard(self, ids: Sequence[str]) -> Sequence[bool]:
+        """Delete dead letters, each by a conditional write."""
+        raise EngineError("not yet")
+
+    async def pause(self, operations: Sequence[str], *, paused: bool) -> None:
+        """Write down what is paused."""
+        raise EngineError("not yet")
+
+    async def statistics(self) -> Sequence[OperationStatistics]:
+        """Add up what was counted."""
+        raise EngineError("not yet")
+
+    async def waiting(self, operations: Sequence[str]) -> Sequence[int]:
+        """Add up what was counted."""
+        raise EngineError("not yet")
+
+    async def flow(self, operations: Sequence[str]) -> Sequence[Flow]:
+        """Add up what was counted."""
+        raise EngineError("not yet")
+
+    async def workers(self) -> int | None:
+        """Nobody knows: a function's instances are AWS's."""
+        return None
+
+    async def _claim_keys(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
+        raise EngineError("not yet")
+
+    async def _look_keys_up(self, keys: Sequence[str]) -> Sequence[KeyRecord | None]:
+        raise EngineError("not yet")
+
+    @abstractmethod
+    def _opened(self) -> Core:
+        """The open engine's parts. `EngineError` while it is not open."""

@@ -1,0 +1,124 @@
+"""Handing out due jobs: those that hints name, and, where these are too few, those of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...engine.values import Delivery, Demand, Lease
+from ...job import JobState
+from . import parts, waiting
+from .core import Core
+from .rows import Row, message_of, moved, to_record
+from .store import gathered
+from .writes import commit, swap
+
+_ROUNDS = 8
+"""How often it is looked for others, where somebody else was faster."""
+
+
+async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
+    """Lease due jobs, as many as each demand asks for and its limits allow."""
+    wanted = [demand for demand in demands if demand.count > 0]
+    found = await gathered(_receive(core, demand) for demand in wanted)
+    return [delivery for one in found for delivery in one]
+
+
+def can_start(row: Row | None, demand: Demand, now: float) -> bool:
+    """Whether a row may be handed out to whom the demand is of."""
+    return (
+        row is not None
+        and row.waits
+        and row.operation == demand.operation
+        and row.version <= demand.version_max
+        and row.suspect is demand.alone
+        and row.due <= now < row.deadline
+        and row.attempt < row.attempts_max
+    )
+
+
+async def claim(core: Core, row: Row, demand: Demand) -> Delivery | None:
+    """Lease a row as it was read; None where somebody else was faster."""
+    now = core.store.now()
+    until = now + demand.lease_seconds
+    leased = moved(
+        row,
+        JobState.RUNNING,
+        now,
+        now,
+        started=now if row.started is None else row.started,
+        attempt=row.attempt + 1,
+        starts=row.starts + 1,
+        attempt_started=now,
+        alone=demand.alone,
+        token=row.token + 1,
+        lease_until=until,
+        look_at=until,
+        uses=tuple(rule.name for rule in demand.limits),
+    )
+    if await commit(core.store, [swap(core.store, row, leased)]):
+        return None
+    core.held[row.id] = leased
+    core.counters.count(row, leased)
+    return delivery_of(leased, now)
+
+
+def delivery_of(row: Row, now: float) -> Delivery:
+    """A leased row, as its holder gets it."""
+    lease = Lease(job_id=row.id, token=row.token, alone=row.alone)
+    return Delivery(lease=lease, job=to_record(row, now), message=message_of(row))
+
+
+async def _receive(core: Core, demand: Demand) -> list[Delivery]:
+    room = await core.limits.draw(demand)
+    if room <= 0:
+        return []
+    deliveries: list[Delivery] = []
+    passed: set[str] = set()
+    try:
+        for _ in range(_ROUNDS):
+            left = room - len(deliveries)
+            hints = await core.hints.take(demand, left)
+            ids = await _candidates(core, demand, hints, left, passed)
+            passed |= set(ids)
+            deliveries += await _claim_some(core, demand, ids, left, hints)
+            if len(deliveries) == room or not ids:
+                break
+    finally:
+        if len(deliveries) < room:
+            await core.limits.give_back(demand, room - len(deliveries))
+    if deliveries:
+        await core.told()
+    return deliveries
+
+
+async def _candidates(
+    core: Core, demand: Demand, hints: Mapping[str, str], count: int, passed: set[str]
+) -> list[str]:
+    """Jobs that may be due: those of hints and, where these are too few, those of the index."""
+    if len(hints) >= count:
+        return list(hints)
+    found = await waiting.due(core.store, demand, core.store.now(), count + len(passed))
+    return [*hints, *(each.id for each in found if each.id not in passed and each.id not in hints)]
+
+
+async def _claim_some(
+    core: Core, demand: Demand, ids: Sequence[str], count: int, hints: Mapping[str, str]
+) -> list[Delivery]:
+    """Claim the first due of these, `count` at most; say what becomes of the hints."""
+    now = core.store.now()
+    rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
+    able = sorted(
+        (row for row in rows.values() if can_start(row, demand, now)),
+        key=lambda row: (row.due, row.id),
+    )
+    claimed = await gathered(claim(core, row, demand) for row in able[:count])
+    kept = {row.id for row in able[count:]}
+    others = {id_ for id_, row in rows.items() if row.waits and id_ not in {r.id for r in able}}
+    core.hints.keep(demand, _some(hints, kept))
+    await core.hints.leave(demand, _some(hints, others))
+    await core.hints.done(demand, _some(hints, set(hints) - kept - others))
+    return [delivery for delivery in claimed if delivery is not None]
+
+
+def _some(hints: Mapping[str, str], ids: set[str]) -> dict[str, str]:
+    return {id_: receipt for id_, receipt in hints.items() if id_ in ids}
