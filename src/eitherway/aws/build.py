@@ -61,9 +61,7 @@ def build(
         warnings = list(_sizes(document, text))
         (folder / TEMPLATE_FILE).write_text(text)
         (folder / PICTURE_FILE).write_text(picture(plan))
-    return Built(
-        template=document, template_bytes=len(text.encode()), code=made, warnings=warnings
-    )
+    return Built(template=document, template_bytes=len(text.encode()), code=made, warnings=warnings)
 
 
 def _sizes(document: dict[str, Any], text: str) -> Iterator[str]:

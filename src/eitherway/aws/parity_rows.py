@@ -47,7 +47,7 @@ PATHS: list[_Row] = [
     (
         "`GET /jobs/{id}`",
         "different",
-        "while no worker has seen a job of the gateway: `queued`, `\"recorded\": false`, as long as "
+        'while no worker has seen a job of the gateway: `queued`, `"recorded": false`, as long as '
         "the receipt's `?accepted=` is in the queue's retention; without it 404",
     ),
     (
@@ -89,8 +89,16 @@ GUARANTEES: list[_Row] = [
         "durability `replicated`. At the gateway the job is durable in SQS, and its record follows: "
         "until then its status is told by `?accepted=`. By a function as at home",
     ),
-    ("2. Nothing accepted is lost", "same", "SQS keeps a hint, DynamoDB the record; a sweep each minute"),
-    ("3. The record is the truth", "same", "record, items and enqueued jobs in one `TransactWriteItems`"),
+    (
+        "2. Nothing accepted is lost",
+        "same",
+        "SQS keeps a hint, DynamoDB the record; a sweep each minute",
+    ),
+    (
+        "3. The record is the truth",
+        "same",
+        "record, items and enqueued jobs in one `TransactWriteItems`",
+    ),
     ("4. A late worker cannot commit", "same", "the token in the record"),
     (
         "5. Attempts are honest",
@@ -102,7 +110,11 @@ GUARANTEES: list[_Row] = [
         "different",
         "`in_flight` is 2 at least: fewer is refused. Rates are drawn as blocks of starts",
     ),
-    ("7. Dead is not gone", "same", "in the table of jobs; the dead queue is a backstop, with an alarm"),
+    (
+        "7. Dead is not gone",
+        "same",
+        "in the table of jobs; the dead queue is a backstop, with an alarm",
+    ),
     (
         "8. The terminal event reaches a subscriber",
         "same",
@@ -129,15 +141,27 @@ POLICIES: list[_Row] = [
         "most, more is refused",
     ),
     ("`retry`, `deadline_seconds`, `lease_seconds`", "same", ""),
-    ("`limit`: `in_flight`, `per_second`, `adaptive`, `direct_share`", "same", "`in_flight=1` is refused"),
+    (
+        "`limit`: `in_flight`, `per_second`, `adaptive`, `direct_share`",
+        "same",
+        "`in_flight=1` is refused",
+    ),
     ("`limit`: `key=`", "refused", "counters for each key are not kept in DynamoDB"),
     ("`group=`", "refused", "no order is kept among jobs"),
     ("`backlog_max`", "same", "accepted by a function"),
     ("`batch_max`, `batch_wait_seconds`", "different", "a batch is what SQS hands over at once"),
-    ("`idempotency_key`", "different", "at the gateway ignored: `required` is accepted by a function"),
+    (
+        "`idempotency_key`",
+        "different",
+        "at the gateway ignored: `required` is accepted by a function",
+    ),
     ("`callbacks`", "refused", "nothing delivers them there yet"),
     ("`auth=`", "same", "accepted by a function"),
-    ("a body's JSON Schema", "different", "at the gateway draft 4: what that cannot say is refused"),
+    (
+        "a body's JSON Schema",
+        "different",
+        "at the gateway draft 4: what that cannot say is refused",
+    ),
     (
         "paths",
         "different",
@@ -145,8 +169,20 @@ POLICIES: list[_Row] = [
         "others are refused",
     ),
     ("`ctx.headers`", "different", "at the gateway `traceparent` and `tracestate` alone"),
-    ("`ctx.enqueue`, `App.enqueue`", "different", "of an operation that has a queue: not of a direct one with a path"),
-    ("`App.table`, `write_capacity=`", "same", "and `MaxWriteRequestUnits` as a fuse where every table has one"),
-    ("`App.mount`, `add_middleware`", "different", "a mounted application is not served; ASGI middleware sees what functions answer"),
+    (
+        "`ctx.enqueue`, `App.enqueue`",
+        "different",
+        "of an operation that has a queue: not of a direct one with a path",
+    ),
+    (
+        "`App.table`, `write_capacity=`",
+        "same",
+        "and `MaxWriteRequestUnits` as a fuse where every table has one",
+    ),
+    (
+        "`App.mount`, `add_middleware`",
+        "different",
+        "a mounted application is not served; ASGI middleware sees what functions answer",
+    ),
     ("`eitherway.sql`, lifespans, dependencies", "same", "once an environment"),
 ]

@@ -142,9 +142,7 @@ class Plan:
         if body is None:
             return None
         try:
-            return reduced(
-                self._schemas.parameter(operation, body), self._schemas.components, REF
-            )
+            return reduced(self._schemas.parameter(operation, body), self._schemas.components, REF)
         except IrreducibleError as error:
             raise ConfigurationError(
                 f"{operation.name}: API Gateway checks bodies by JSON Schema draft 4, which has no "

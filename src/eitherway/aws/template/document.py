@@ -24,9 +24,7 @@ def template(
 ) -> Json:
     """The template of a plan. `target` is where the code has the app: `module:app`."""
     resources = Resources()
-    functions = Functions(
-        resources, plan.stack, target, runtime=runtime, architecture=architecture
-    )
+    functions = Functions(resources, plan.stack, target, runtime=runtime, architecture=architecture)
     if plan.prefix:
         functions.environment["EITHERWAY_PREFIX"] = plan.prefix
     for name in environment:
@@ -99,9 +97,7 @@ class _Operations:
         queue = f"{name}Queue"
         sends = role("apigateway", [allow("sqs:SendMessage", attribute(queue, "Arn"))])
         role_name = self._resources.add(f"{name}SendRole", "AWS::IAM::Role", sends)
-        self._api.queue(
-            name, planned.operation, queue, role_name, planned.model, self._plan.prefix
-        )
+        self._api.queue(name, planned.operation, queue, role_name, planned.model, self._plan.prefix)
 
     def _front(self, name: str, planned: Planned, seconds: int) -> None:
         operation = planned.operation

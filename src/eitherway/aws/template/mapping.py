@@ -39,7 +39,11 @@ def send_message(operation: Operation, in_path: Mapping[str, str]) -> str:
     body = operation.binding.body
     may_be_empty = body is None or not body.required
     given = "%20" if may_be_empty else ""  # SQS takes no empty message; JSON may begin with a space
-    fields = ["Action=SendMessage", "Version=2012-11-05", f"MessageBody={given}{_encoded('$input.body')}"]
+    fields = [
+        "Action=SendMessage",
+        "Version=2012-11-05",
+        f"MessageBody={given}{_encoded('$input.body')}",
+    ]
     params = {
         parameter.name: in_path.get(parameter.name, parameter.name)
         for parameter in operation.binding.parameters
@@ -97,9 +101,7 @@ def receipt(operation: Operation, prefix: str) -> Json:
 def problem(name: str, detail: str) -> str:
     """A problem document, as a template without anything to fill in."""
     status, title = CATALOGUE[name]
-    return (
-        f'{{"type":"/problems/{name}","title":"{title}","status":{status},"detail":"{detail}"}}'
-    )
+    return f'{{"type":"/problems/{name}","title":"{title}","status":{status},"detail":"{detail}"}}'
 
 
 def integration_responses(operation: Operation, prefix: str) -> list[Json]:
@@ -131,6 +133,7 @@ def integration_responses(operation: Operation, prefix: str) -> list[Json]:
 
 def method_responses() -> list[Json]:
     """The headers that the integration's answers may set."""
+
     def headers(*named: str) -> dict[str, Any]:
         return {f"method.response.header.{name}": False for name in named}
 

@@ -69,9 +69,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             "RouteSelectionExpression": "$request.body.action",
         },
     )
-    management = sub(
-        "https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}"
-    )
+    management = sub("https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}")
     environment = {"EITHERWAY_SOCKET_URL": management, "EITHERWAY_PUBLIC_URL": public_url()}
     functions.add(
         Function(

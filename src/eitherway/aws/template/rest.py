@@ -72,7 +72,13 @@ class RestApi:
         self._method(name, method, path, {"Integration": integration})
 
     def queue(
-        self, name: str, operation: Operation, queue: str, role: str, model: Json | None, prefix: str
+        self,
+        name: str,
+        operation: Operation,
+        queue: str,
+        role: str,
+        model: Json | None,
+        prefix: str,
     ) -> None:
         """Serve an operation by its queue: no function runs before the answer."""
         assert operation.method is not None  # noqa: S101 - what has a path has a method
