@@ -1,4 +1,4 @@
-"""Who accepts a queued request: API Gateway straight into the queue, or a function that stores it."""
+"""Who accepts a queued request: API Gateway straight into SQS, or a function that stores it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a million calls of each operation cost: of the emitted template, and a dated table of prices.
+"""What a million calls of each operation cost: by the emitted template, and dated prices.
 
 An estimate, for comparing deliveries: the assumptions are in `Assumed`, and free tiers left out.
 """
@@ -21,7 +21,7 @@ _MILLION = 1_000_000
 
 
 class Prices(BaseModel):
-    """Prices of one region on one day: `prices.json`, or a file of the user's with the same keys."""
+    """Prices of one region on one day: `prices.json`, or a file with the same keys."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -143,8 +143,8 @@ class _Pricing:
 
         A waiting record is in three indexes, a running one in two, one that ended in one.
         """
-        listed, sweep, waiting = (1 if self._indexes > place else 0 for place in range(3))
+        listed, sweep, waiting = (int(self._indexes > place) for place in range(3))
         claimed = 1 + (listed + sweep if at_gateway else sweep + waiting)
         stored = 0 if at_gateway else 1 + listed + sweep + waiting
         settled = 2 + sweep
-        return (stored + claimed + settled) * self._prices.dynamodb_million_write_units
+        return float(stored + claimed + settled) * self._prices.dynamodb_million_write_units

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12, as Pydantic writes it, reduced to draft 4, which API Gateway's models are of.
+"""JSON Schema 2020-12, as Pydantic writes it, reduced to draft 4, as API Gateway's models are.
 
 What is left out is looser, never stricter: the worker validates again. What draft 4 cannot say, and
 would let through what the operation refuses, is `IrreducibleError`.
@@ -14,15 +14,20 @@ Schema = dict[str, Any]
 
 _DRAFT = "http://json-schema.org/draft-04/schema#"
 _KEPT = frozenset(
-    "type enum required pattern multipleOf minLength maxLength minItems maxItems uniqueItems "
-    "minProperties maxProperties".split()
+    [
+        *("type", "enum", "required", "pattern", "multipleOf", "minLength", "maxLength"),
+        *("minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"),
+    ]
 )
 _SCHEMAS = frozenset(["not", "additionalProperties", "additionalItems"])
 _LISTS = frozenset(["anyOf", "allOf", "oneOf"])
 _MAPPINGS = frozenset(["properties", "patternProperties"])
-_SAID_ELSEWHERE = frozenset(
-    "$schema title description default examples format deprecated readOnly writeOnly "
-    "contentEncoding contentMediaType contentSchema discriminator".split()
+_LEFT_OUT = frozenset(
+    [
+        *("$schema", "title", "description", "default", "examples", "format", "deprecated"),
+        *("readOnly", "writeOnly", "contentEncoding", "contentMediaType", "contentSchema"),
+        "discriminator",
+    ]
 )
 _BOUNDS = (("minimum", "exclusiveMinimum", max), ("maximum", "exclusiveMaximum", min))
 _BOUND_NAMES = frozenset(name for plain, strict, _ in _BOUNDS for name in (plain, strict))
@@ -57,7 +62,7 @@ class _Reducer:
                 found[self._names[name]] = self.schema(self._components[name])
         return found
 
-    def schema(self, schema: Mapping[str, Any] | bool) -> Schema:
+    def schema(self, schema: Mapping[str, Any] | bool) -> Schema:  # noqa: FBT001 - a schema, too
         """One schema. A reference's siblings count in 2020-12 and not in draft 4: `allOf`."""
         if isinstance(schema, bool):
             return {} if schema else {"not": {}}
@@ -71,24 +76,32 @@ class _Reducer:
         return _whole_numbers(made)
 
     def _keyword(self, name: str, value: Any) -> Schema:
-        if name in _KEPT:
-            return {name: value}
+        made: Any = value
         if name in _SCHEMAS:
-            return {name: value if isinstance(value, bool) else self.schema(value)}
-        if name in _LISTS:
-            return {name: [self.schema(one) for one in value]}
-        if name in _MAPPINGS:
-            return {name: {key: self.schema(one) for key, one in value.items()}}
-        match name:
-            case "const":
-                return {"enum": [value]}
-            case "$ref":
-                return {"$ref": f"#/definitions/{self._name(value.removeprefix(self._prefix))}"}
-            case "prefixItems":
-                return {"items": [self.schema(one) for one in value]}
-            case "items":
-                return {"items": self.schema(value)} if value is not False else {}
-        if name in _BOUND_NAMES or name in _SAID_ELSEWHERE or name.startswith("x-"):
+            made = value if isinstance(value, bool) else self.schema(value)
+        elif name in _LISTS:
+            made = [self.schema(one) for one in value]
+        elif name in _MAPPINGS:
+            made = {key: self.schema(one) for key, one in value.items()}
+        elif name == "$ref":
+            made = f"#/definitions/{self._name(value.removeprefix(self._prefix))}"
+        elif name == "const":
+            return {"enum": [value]}
+        elif name == "items":
+            made = self.schema(value)
+        elif name not in _KEPT:
+            return self._dropped(name)
+        return {name: made}
+
+    @staticmethod
+    def _dropped(name: str) -> Schema:
+        """Nothing, for what is said elsewhere, or says nothing of what is valid."""
+        if (
+            name in _BOUND_NAMES
+            or name == "prefixItems"
+            or name in _LEFT_OUT
+            or name.startswith("x-")
+        ):
             return {}
         raise IrreducibleError(name)
 

@@ -52,7 +52,10 @@ class Drawing:
 
     def __init__(self, width: float, height: float, about: str) -> None:
         self._width, self._height = width, height
-        self._shapes = [f"<title>{escape(about)}</title>", _rectangle(0, 0, width, height, _PAPER)]
+        self._shapes = [
+            f"<title>{escape(about)}</title>",
+            _rectangle((0, 0, width, height), _PAPER),
+        ]
 
     def svg(self) -> str:
         """The document."""
@@ -76,14 +79,14 @@ class Drawing:
     def panel(self, x: float, y: float, width: float, height: float, name: str) -> None:
         """One half."""
         edge = f'rx="14" stroke="{_EDGE}"'
-        self._shapes.append(_rectangle(x, y, width, height, _PANEL, edge))
+        self._shapes.append(_rectangle((x, y, width, height), _PANEL, edge))
         self._text(x + 24, y + 30, name, "half")
 
     def box(self, box: Box) -> None:
         """A box, its name and its lines, cut where they are too long."""
         edge = f'rx="8" stroke="{_EDGE}"'
-        self._shapes.append(_rectangle(box.x, box.y, box.width, box.height, _PAPER, edge))
-        self._shapes.append(_rectangle(box.x + 12, box.y + 13, 14, 14, box.colour, 'rx="4"'))
+        self._shapes.append(_rectangle((box.x, box.y, box.width, box.height), _PAPER, edge))
+        self._shapes.append(_rectangle((box.x + 12, box.y + 13, 14, 14), box.colour, 'rx="4"'))
         self._text(box.x + 36, box.y + 25, box.name, "name")
         room = int((box.width - 32) / _CHARACTER)
         for number, line in enumerate(box.lines):
@@ -103,7 +106,7 @@ class Drawing:
         self._shapes.append(f'<text x="{x:g}" y="{y:g}" class="{kind}">{escape(text)}</text>')
 
 
-def _rectangle(x: float, y: float, width: float, height: float, fill: str, more: str = "") -> str:
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" fill="{fill}" {more}/>'
-    ).replace(" />", "/>")
+def _rectangle(at: tuple[float, float, float, float], fill: str, more: str = "") -> str:
+    x, y, width, height = at
+    place = f'x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}"'
+    return f'<rect {place} fill="{fill}" {more}/>'.replace(" />", "/>")

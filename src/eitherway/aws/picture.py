@@ -93,7 +93,7 @@ def _route(planned: Planned) -> str:
 
 def _limits(planned: Planned) -> str:
     queue = planned.queue
-    return f"{queue.name} · at once {queue.concurrency} × {queue.batch}" if queue else ""
+    return f"{queue.name} · at once {queue.concurrency} x {queue.batch}" if queue else ""
 
 
 def _seconds(planned: Planned) -> str:

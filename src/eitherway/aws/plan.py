@@ -1,4 +1,4 @@
-"""What an app needs of AWS, read off the app: the numbers of each operation, and what is refused."""
+"""What an app needs of AWS, read off the app: each operation's numbers, and what is refused."""
 
 from __future__ import annotations
 
@@ -170,8 +170,9 @@ def _front_seconds(operation: Operation) -> tuple[int, list[str]]:
         return math.ceil(asked) + 1, []
     if asked != _DEFAULT_SECONDS:
         raise ConfigurationError(
-            f"{operation.name}: API Gateway waits 29 s for an answer, and timeout_seconds={asked:g} "
-            f'asks for more: give {DIRECT_SECONDS_MAX} or less, or delivery="queued"'
+            f"{operation.name}: API Gateway waits 29 s for an answer, and timeout_seconds="
+            f"{asked:g} asks for more: give {DIRECT_SECONDS_MAX} or less, "
+            'or delivery="queued"'
         )
     note = f"a call ends after {DIRECT_SECONDS_MAX} s: API Gateway does not wait for 60"
     return DIRECT_SECONDS_MAX + 1, [note]

@@ -95,7 +95,7 @@ class Smoke:
         location = answer.headers.get("location") or (receipt.get("links") or {}).get("self")
         if not location:
             raise SmokeError("the 202 has no Location, and no link to its job")
-        return urljoin(self._url + "/", location)
+        return urljoin(self._url + "/", str(location))
 
     def _until_final(self, url: str) -> dict[str, Any]:
         end = time.monotonic() + self._seconds
@@ -134,26 +134,17 @@ class Smoke:
 
 
 def stack_urls(stack: str) -> tuple[str, str]:
-    """The URLs of a deployed stack: API and WebSocket. `ConfigurationError`, without credentials."""
+    """The URLs of a deployed stack, API and WebSocket. `ConfigurationError`."""
     try:
-        import boto3  # noqa: PLC0415 - of the extra [aws]
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+        from ..engines.aws.deployed import outputs  # noqa: PLC0415 - it needs the extra
     except ImportError:
         raise ConfigurationError(
             "--stack asks AWS, which needs boto3: pip install 'eitherway[aws]', or give --url"
         ) from None
-    try:
-        client = boto3.client("cloudformation")
-        found = client.describe_stacks(StackName=stack)["Stacks"][0]
-    except (BotoCoreError, ClientError) as error:
-        raise ConfigurationError(
-            f"--stack {stack}: {error}: give credentials and a region as the AWS command line takes "
-            "them, or --url"
-        ) from None
-    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
-    if "Url" not in outputs or "SocketUrl" not in outputs:
+    found = outputs(stack)
+    if "Url" not in found or "SocketUrl" not in found:
         raise ConfigurationError(f"--stack {stack}: no stack that aws build made")
-    return outputs["Url"], outputs["SocketUrl"]
+    return found["Url"], found["SocketUrl"]
 
 
 def _route(operation: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from ..aws.build import Built, build
 from ..aws.cost import Assumed, Prices, costs
 from ..aws.lint import Finding, lint, read_template
 from ..aws.package import PLATFORMS, Code
-from ..aws.parity import SECTIONS
+from ..aws.parity import sections
 from ..aws.plan import Plan
 from ..aws.smoke import Smoke, stack_urls
 from ..aws.template import template
@@ -35,6 +35,7 @@ _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 @cli.command("build")
 def build_command(
     target: Target,
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="the folder to write")],
     stack: StackOption = None,
     architecture: Annotated[
@@ -57,7 +58,6 @@ def build_command(
     prices: Annotated[
         Path | None, typer.Option("--prices", metavar="FILE", help="prices to reckon with")
     ] = None,
-    *,
     zipped: Annotated[
         bool, typer.Option("--zip/--no-zip", help="whether to pack the code, which needs pip")
     ] = True,
@@ -115,7 +115,7 @@ def lint_command(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Find known traps in an app's stack, or in a template. Without either: what AWS does otherwise."""
+    """Find known traps in an app's stack or in a template; without one, say what is otherwise."""
     if target is None:
         _parity(as_json=as_json)
         return
@@ -132,6 +132,7 @@ def lint_command(
 
 @cli.command("smoke")
 def smoke_command(
+    *,
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="where the API is")
     ] = None,
@@ -268,13 +269,13 @@ def _next_steps(out: Path, plan: Plan, built: Built) -> list[str]:
 
 def _parity(*, as_json: bool) -> None:
     if as_json:
-        sections = [
+        listed = [
             {"title": section.title, "rows": [row._asdict() for row in section.rows]}
-            for section in SECTIONS
+            for section in sections()
         ]
-        print_json({"sections": sections})
+        print_json({"sections": listed})
         return
-    for section in SECTIONS:
+    for section in sections():
         console.print(f"\n[bold]{section.title}[/bold]")
         print_table(["promise", "on AWS", "how"], [list(row) for row in section.rows])
 

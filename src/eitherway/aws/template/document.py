@@ -45,7 +45,7 @@ def template(
     add_alarms(resources, adder.queues, watched)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"{plan.app.name}: made by eitherway aws build; make it again, do not edit it",
+        "Description": f"{plan.app.name}: by eitherway aws build. Build it again, do not edit it",
         "Metadata": {"eitherway": {"app": plan.app.name, "stack": plan.stack}},
         "Parameters": parameters(code_key, environment),
         "Conditions": CONDITIONS,
@@ -97,7 +97,14 @@ class _Operations:
         queue = f"{name}Queue"
         sends = role("apigateway", [allow("sqs:SendMessage", attribute(queue, "Arn"))])
         role_name = self._resources.add(f"{name}SendRole", "AWS::IAM::Role", sends)
-        self._api.queue(name, planned.operation, queue, role_name, planned.model, self._plan.prefix)
+        self._api.queue(
+            name,
+            planned.operation,
+            queue=queue,
+            role=role_name,
+            model=planned.model,
+            prefix=self._plan.prefix,
+        )
 
     def _front(self, name: str, planned: Planned, seconds: int) -> None:
         operation = planned.operation

@@ -8,8 +8,8 @@ from typing import Any
 from .cloudformation import Json, Resources, allow, arn, attribute, ref, role, sub
 
 CODE = {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")}
-_WRITE = "dynamodb:BatchGetItem BatchWriteItem ConditionCheckItem DeleteItem GetItem PutItem Query UpdateItem"
 _READ = "dynamodb:BatchGetItem GetItem Query"
+_WRITE = f"{_READ} BatchWriteItem ConditionCheckItem DeleteItem PutItem UpdateItem"
 
 
 @dataclass(frozen=True, kw_only=True)

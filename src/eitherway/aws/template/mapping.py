@@ -85,15 +85,18 @@ def receipt(operation: Operation, prefix: str) -> Json:
     """The 202: what is known of a job before its record is."""
     job = f"${{Url}}{prefix}/jobs/$id"
     accepted = "?accepted=$context.requestTimeEpoch"
-    lines = [
-        f"#set($id = {_MESSAGE_ID})",
-        f'#set($context.responseOverride.header.Location = "{job}{accepted}")',
-        f'#set($context.responseOverride.header.Operation-Location = "{job}{accepted}")',
+    document = (
         '{"id":"$id",'
         f'"operation":"{operation.name}","status":"queued","done":false,"attempt":0,'
         f'"attempts_max":{operation.retry.attempts},"attempts":[],"durability":"replicated",'
         f'"recorded":false,"links":{{"self":"{job}{accepted}","result":"{job}/result{accepted}",'
-        f'"cancel":"{job}","events":"{job}/events{accepted}"}}}}',
+        f'"cancel":"{job}","events":"{job}/events{accepted}"}}}}'
+    )
+    lines = [
+        f"#set($id = {_MESSAGE_ID})",
+        f'#set($context.responseOverride.header.Location = "{job}{accepted}")',
+        f'#set($context.responseOverride.header.Operation-Location = "{job}{accepted}")',
+        document,
     ]
     return sub("\n".join(lines), Url=_URL)
 

@@ -75,6 +75,7 @@ class RestApi:
         self,
         name: str,
         operation: Operation,
+        *,
         queue: str,
         role: str,
         model: Json | None,
