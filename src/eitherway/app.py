@@ -84,6 +84,16 @@ class App(Router, Enqueueing, Hosting):
         self._tables[name] = table
         return table
 
+    @property
+    def tables(self) -> Mapping[str, Table[Any]]:
+        """The tables declared so far, by name."""
+        return self._tables
+
+    @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who says who callers are; none where nobody is asked."""
+        return self._auth
+
     def include(self, router: Router, prefix: str = "") -> None:
         """Take in the operations of another router, their paths behind `prefix`."""
         self._refuse_opened()

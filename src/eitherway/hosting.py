@@ -41,6 +41,11 @@ class Hosting(ABC):
         self._lifespans = Lifespans()
         self._serving: AsgiApp | None = None  # the gateway within its middleware, while open
 
+    @property
+    def mounted(self) -> Sequence[str]:
+        """The paths of mounted applications."""
+        return list(self._mounts)
+
     def mount(self, path: str, app: AsgiApp) -> None:
         """Serve another ASGI application under `path`: static files, a page, somebody's API.
 

@@ -20,7 +20,7 @@ from ..errors import (
     InvalidInputError,
     LifespanError,
 )
-from . import backup, config, dead, describe, jobs, keys, operate, rename, run
+from . import aws, backup, config, dead, describe, jobs, keys, operate, rename, run
 from .children import LIFESPAN_EXIT
 
 cli = typer.Typer(
@@ -41,6 +41,7 @@ cli.command("stats")(operate.stats)
 cli.command("backup")(backup.backup)
 cli.command("rename")(rename.rename)
 cli.command("config")(config.config)
+cli.add_typer(aws.cli, name="aws")
 cli.command("openapi")(describe.openapi)
 cli.command("asyncapi")(describe.asyncapi)
 
