@@ -19,7 +19,8 @@ from ..aws.smoke import Smoke, stack_urls
 from ..aws.template import template
 from ..engines.aws import names
 from ..errors import ConfigurationError
-from .options import Target, load_app, settings_of
+from ..importing import load_app
+from .options import Target, settings_of
 from .store import JsonOption, console, print_json, print_table
 
 cli = typer.Typer(no_args_is_help=True, help="An app on AWS: its stack, and what is wrong with it.")
