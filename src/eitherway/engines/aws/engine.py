@@ -47,8 +47,8 @@ from . import (
 )
 from .able import CAPABILITIES, STEPS
 from .core import Core
-from .operated import OperatedAws
 from .opening import open_core
+from .operated import OperatedAws
 from .url import Place, place_of
 
 
