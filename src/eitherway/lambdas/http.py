@@ -7,7 +7,7 @@ import logging
 from collections.abc import MutableMapping
 from typing import Any
 
-from ..errors import ConfigurationError, EngineUnavailableError
+from ..errors import EitherwayError, EngineUnavailableError
 from ..gateway.wire import respond_problem
 from ..lifespan import AsgiApp
 from ..problem import Problem
@@ -30,7 +30,7 @@ def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
     except EngineUnavailableError as error:
         logger.warning("the app cannot be opened: %s", error)
         problem = Problem.of("engine-unavailable", "send it again", retry_after_seconds=1)
-    except ConfigurationError as error:
+    except EitherwayError as error:
         logger.error("the app cannot be opened: %s", error)  # noqa: TRY400 - it says everything
         problem = Problem.of("internal-error")
     return asyncio.run(_refused(event, problem))

@@ -78,6 +78,14 @@ async def take(core: Core, hints: Sequence[Hint], demands: Sequence[Demand]) -> 
     ]
 
 
+async def remind(core: Core, ids: Sequence[str]) -> int:
+    """Send hints of those of these jobs that wait; how many."""
+    rows = await parts.read(core.store, ids)
+    waiting = [row for row in rows if row is not None and row.waits]
+    await core.hints.send(waiting)
+    return len(waiting)
+
+
 async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -> list[Taken]:
     """The same, of one operation: as many as its limits have room for."""
     if demand is None:
