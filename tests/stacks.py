@@ -128,9 +128,12 @@ class Stack:
         began = time.monotonic()
         cloud.create_stack(
             StackName=self.name,
-            TemplateURL=f"{self.server.url}/{_BUCKET}/template.json",
+            TemplateURL=f"{self.server.url}/{_BUCKET}/{self.name}.json",
             Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": "CodeBucket", "ParameterValue": _BUCKET}],
+            Parameters=[
+                {"ParameterKey": "CodeBucket", "ParameterValue": _BUCKET},
+                {"ParameterKey": "CodeKey", "ParameterValue": f"{self.name}.zip"},
+            ],
         )
         for _ in until(60, "the stack is there"):
             (stack,) = cloud.describe_stacks(StackName=self.name)["Stacks"]
@@ -181,10 +184,9 @@ class Stack:
                 archive.write(file, file.name)
         store = self.server.client("s3")
         store.create_bucket(Bucket=_BUCKET)
-        key = self.template["Parameters"]["CodeKey"]["Default"]
-        store.put_object(Bucket=_BUCKET, Key=key, Body=packed.getvalue())
+        store.put_object(Bucket=_BUCKET, Key=f"{self.name}.zip", Body=packed.getvalue())
         template = json.dumps(self.template)  # too large to be given as it is
-        store.put_object(Bucket=_BUCKET, Key="template.json", Body=template.encode())
+        store.put_object(Bucket=_BUCKET, Key=f"{self.name}.json", Body=template.encode())
 
     def _validate_bodies(self) -> None:
         """Attach what MiniStack leaves out of a stack: the validators of bodies."""
@@ -227,8 +229,8 @@ class Stack:
         path = url.split("/live", 1)[1]
         return f"{path}{round(time.time() * 1000)}" if path.endswith("accepted=") else path
 
-    def job(self, url: str, *, within_seconds: float = 60) -> dict[str, Any]:
-        """The document of a job once it has ended, from its link."""
+    def job(self, url: str, *, within_seconds: float = 60, sweeping: bool = False) -> Any:
+        """The document of a job once it has ended, from its link; `sweeping` all the time."""
         document: dict[str, Any] = {}
         for _ in until(within_seconds, f"{url} has ended", lambda: (document, self.logs())):
             answered = self.http.get(self.path_of(url))
@@ -236,6 +238,8 @@ class Stack:
             document = answered.json()
             if document["done"]:
                 break
+            if sweeping:
+                self.invoke("Sweeper", {})
         return document
 
     @contextmanager
