@@ -231,8 +231,7 @@ class Stack:
 
     def job(self, url: str, *, within_seconds: float = 60, sweeping: bool = False) -> Any:
         """The document of a job once it has ended, from its link; `sweeping` all the time."""
-        document: dict[str, Any] = {}
-        for _ in until(within_seconds, f"{url} has ended", lambda: (document, self.logs())):
+        for _ in until(within_seconds, f"{url} has ended", self.logs):
             answered = self.http.get(self.path_of(url))
             assert answered.status_code == 200, (answered.text, self.logs())
             document = answered.json()
