@@ -15,9 +15,10 @@ from ..aws.plan import Plan
 from ..aws.smoke import Smoke, stack_urls
 from ..aws.template import template
 from ..errors import ConfigurationError
+from ..importing import load_app
 from . import aws_options as given
 from .aws_report import built_document, print_built, print_parity
-from .options import Target, load_app, settings_of
+from .options import Target, settings_of
 from .store import JsonOption, console, print_json
 
 cli = typer.Typer(no_args_is_help=True, help="An app on AWS: its stack, and what is wrong with it.")

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ..app import App
 from ..errors import ConfigurationError
+from ..importing import load_app
 from ..settings import Settings
 from ..worker.scaling import Scaling
 from .logs import configure
@@ -33,7 +34,6 @@ from .options import (
     SupervisedOption,
     Target,
     gateway_flags,
-    load_app,
     settings_of,
     shared_flags,
 )

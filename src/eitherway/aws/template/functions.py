@@ -101,10 +101,11 @@ class Functions:
         """Post to WebSocket connections; where it `joins` them, note who they are."""
         connections = "dynamodb:DeleteItem Query" + (" PutItem UpdateItem" if joins else "")
         posts = arn("execute-api", "${Socket}/${StageName}/*/@connections/*")
+        records = _WRITE if joins else _READ  # a ticket is used up, as a key is
         return [
             allow(connections, attribute("Channels", "Arn")),
-            self._on("Jobs", _READ),
-            self._on("Items", _READ),
+            self._on("Jobs", records),
+            self._on("Items", records),
             allow("execute-api:ManageConnections", posts),
         ]
 

@@ -15,6 +15,8 @@ STEPS = (
 """Where a process can be killed, to try what a crash leaves."""
 
 _YEAR_SECONDS = 365 * 24 * 3600
+_RETENTION_SECONDS = 14 * 86_400.0
+"""Of a queue, at most: what API Gateway put there has no record before a worker took it."""
 
 CAPABILITIES = Capabilities(
     durability="replicated",
@@ -29,4 +31,5 @@ CAPABILITIES = Capabilities(
     in_flight_min=2,
     limit_keys=False,
     lanes=False,
+    unrecorded_seconds=_RETENTION_SECONDS,
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...ids import Randomness
 from .counters import Counters
 from .hints import Hints
 from .limits import Limits
 from .rows import Row
 from .store import Store
+from .stream import Stream
 from .wake import Topic, Wake
 
 
@@ -21,6 +23,8 @@ class Core:
     hints: Hints
     limits: Limits
     counters: Counters
+    log: Stream
+    randomness: Randomness
     held: dict[str, Row] = field(default_factory=dict)  # as this process wrote them last
 
     async def told(self, *changes: tuple[Row | None, Row | None]) -> None:

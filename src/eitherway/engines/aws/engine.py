@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from ...clock import Clock
@@ -46,9 +46,10 @@ from . import (
     taking,
 )
 from .able import CAPABILITIES, STEPS
+from .channels import Channels
 from .core import Core
-from .operated import OperatedAws
 from .opening import open_core
+from .operated import OperatedAws
 from .url import Place, place_of
 
 
@@ -124,6 +125,18 @@ class AwsEngine(OperatedAws, Engine):
     ) -> Sequence[taking.Taken]:
         """Claim the very jobs that these hints name, under the demand of their operation."""
         return await taking.take(self._opened(), hints, demands)
+
+    async def put_off(self, queue: str, receipts: Mapping[str, float]) -> None:
+        """Have SQS show messages of a queue again, each after its seconds; by their receipts."""
+        await self._opened().hints.put_off(queue, receipts)
+
+    async def remind(self, ids: Sequence[str]) -> int:
+        """Send hints of those of these jobs that wait; how many."""
+        return await taking.remind(self._opened(), ids)
+
+    def channels(self, url: str | None) -> Channels:
+        """The WebSocket connections of the stack; `url` is where they are posted to."""
+        return Channels(self._opened().store, url)
 
     async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
         """Refused: a function does not outlive its answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -82,6 +83,16 @@ class Hints:
         """These are for others, or for later."""
         queue = self._queues.name(demand.operation, alone=demand.alone)
         await _forgiving(self._queues.release(queue, list(hints.values()), _NEWER_SECONDS))
+
+    async def put_off(self, queue: str, receipts: Mapping[str, float]) -> None:
+        """Messages that a function was given are to be seen again after so many seconds."""
+        by_seconds: dict[int, list[str]] = defaultdict(list)
+        for receipt, seconds in receipts.items():
+            by_seconds[max(0, math.ceil(seconds))].append(receipt)
+        await gathered(
+            _forgiving(self._queues.release(queue, some, seconds))
+            for seconds, some in by_seconds.items()
+        )
 
     async def close(self) -> None:
         """Give back what was received and not looked at."""

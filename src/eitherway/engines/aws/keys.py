@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ...engine.idempotency import KeyEnd
 from ...engine.values import NewJob
-
 from .writes import Write
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ class Limits:
 
     async def share(self, wishes: Sequence[ShareWish]) -> list[Share]:
         """Hold slots for calls, and draw starts."""
-        raise EngineError("not yet")
+        return [Share(slots=w.slots, starts=w.starts) for w in wishes]
 
     async def uses(self, names: Sequence[str] | None) -> list[LimitUse]:
         """What is in use of these limits, or of all that were ever used."""

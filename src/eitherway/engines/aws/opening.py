@@ -16,6 +16,7 @@ from .counters import Counters
 from .hints import Hints
 from .limits import Limits
 from .store import Store, code_of, gathered
+from .stream import Stream
 from .url import Place
 from .wake import Wake
 
@@ -52,6 +53,8 @@ async def open_core(
         hints=Hints(store, wake, create=may_create),
         limits=Limits(store, wake, randomness),
         counters=Counters(store, randomness),
+        log=Stream(store),
+        randomness=randomness,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ...engine.values import Delivery, Demand, Lease
 from ...job import JobState
@@ -10,7 +11,7 @@ from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
 from .store import gathered
-from .writes import commit, swap
+from .writes import commit, create, swap
 
 _ROUNDS = 8
 """How often it is looked for others, where somebody else was faster."""
@@ -36,8 +37,8 @@ def can_start(row: Row | None, demand: Demand, now: float) -> bool:
     )
 
 
-async def claim(core: Core, row: Row, demand: Demand) -> Delivery | None:
-    """Lease a row as it was read; None where somebody else was faster."""
+async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -> Delivery | None:
+    """Lease a row as it was read, or one that `is_new`; None where somebody else was faster."""
     now = core.store.now()
     until = now + demand.lease_seconds
     leased = moved(
@@ -55,10 +56,15 @@ async def claim(core: Core, row: Row, demand: Demand) -> Delivery | None:
         look_at=until,
         uses=tuple(rule.name for rule in demand.limits),
     )
-    if await commit(core.store, [swap(core.store, row, leased)]):
+    write = swap(core.store, row, leased)
+    if is_new:
+        leased = replace(leased, told=(*row.told, *leased.told))
+        await parts.store_payload(core.store, leased)
+        write = create(core.store, leased)
+    if await commit(core.store, [write]):
         return None
     core.held[row.id] = leased
-    core.counters.count(row, leased)
+    core.counters.count(None if is_new else row, leased)
     return delivery_of(leased, now)
 
 

@@ -22,11 +22,12 @@ _RACED = "TransactionConflict"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Write:
-    """An item to put, or to delete, or only to check; under a condition, or without one."""
+    """An item to put, change, delete or only check; under a condition, or without one."""
 
-    action: Literal["Put", "Delete", "ConditionCheck"] = "Put"
+    action: Literal["Put", "Update", "Delete", "ConditionCheck"] = "Put"
     table: str
-    image: Image  # of a delete or a check the key alone
+    image: Image  # unless it is a put, the key alone
+    update: str = ""
     condition: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -35,6 +36,8 @@ class Write:
         """As DynamoDB takes it."""
         given: dict[str, Any] = {"TableName": self.table}
         given["Item" if self.action == "Put" else "Key"] = self.image
+        if self.update:
+            given["UpdateExpression"] = self.update
         if self.condition:
             given["ConditionExpression"] = self.condition
             given["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
@@ -90,15 +93,18 @@ async def commit(store: Store, writes: Sequence[Write]) -> Sequence[Refused]:
 
 
 async def _one(store: Store, write: Write) -> Sequence[Refused]:
+    dynamo = store.dynamo
+    arguments = write.arguments()
     if write.action == "ConditionCheck":  # there is none outside of a transaction
-        members = [{write.action: write.arguments()}]
-        method, arguments = store.dynamo.transact_write_items, {"TransactItems": members}
-    else:
-        put = write.action == "Put"
-        method = store.dynamo.put_item if put else store.dynamo.delete_item
-        arguments = write.arguments()
+        arguments = {"TransactItems": [{write.action: arguments}]}
+    methods = {
+        "Put": dynamo.put_item,
+        "Update": dynamo.update_item,
+        "Delete": dynamo.delete_item,
+        "ConditionCheck": dynamo.transact_write_items,
+    }
     try:
-        await store.call(method, **arguments)
+        await store.call(methods[write.action], **arguments)
     except EngineError as error:
         code = code_of(error.__cause__)
         if code == "TransactionCanceledException":
@@ -113,8 +119,8 @@ async def _one(store: Store, write: Write) -> Sequence[Refused]:
 
 def _refused(writes: Sequence[Write], error: EngineError) -> list[Refused]:
     cause = error.__cause__
-    assert isinstance(cause, ClientError)
-    reasons = [each.get("Code") for each in cause.response.get("CancellationReasons", ())]
+    response = cause.response if isinstance(cause, ClientError) else {}
+    reasons = [each.get("Code") for each in response.get("CancellationReasons", ())]
     refused = [
         Refused(write=write, raced=code == _RACED)
         for write, code in zip(writes, reasons, strict=True)

@@ -1,0 +1,62 @@
+"""AWS on loopback: moto's server in a process of its own, for `tests/aws.py`.
+
+moto checks conditions and rolls transactions back without a lock, so what its threads do at the
+same time gets lost. Here requests come one at a time, but for long polls, which wait. And it looks
+for each of the ten types of an attribute under several names: here, under its own.
+"""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.core.serialize import ResponseSerializer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Quiet(WSGIRequestHandler):
+    """Keeps connections open, and says nothing of requests."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_: Any) -> None:
+        pass
+
+
+def one_at_a_time(application: Wsgi) -> Wsgi:
+    lock = threading.Lock()
+
+    def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage":
+            return application(environ, start)
+        with lock:
+            return list(application(environ, start))
+
+    return serve
+
+
+def look_types_up_once() -> None:
+    look_up = ResponseSerializer.get_value
+
+    def get_value(self: Any, value: Any, key: str, shape: Any) -> Any:
+        if type(value) is dict and getattr(shape.parent, "name", "") == "AttributeValue":
+            return value.get(key)
+        return look_up(self, value, key, shape)
+
+    ResponseSerializer.get_value = get_value
+
+
+def main() -> None:
+    look_types_up_once()
+    application = one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
+    sys.stdout.write(f"{server.server_port}\n")
+    sys.stdout.flush()
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
