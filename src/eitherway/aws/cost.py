@@ -95,7 +95,7 @@ class _Pricing:
         self._prices = prices
         self._assumed = assumed
         parameter = template["Parameters"]["MemoryMegabytes"]["Default"]
-        self._gigabytes = parameter / 1024
+        self._gigabytes = float(parameter) / 1024
         functions = [
             one["Properties"]
             for one in template["Resources"].values()

@@ -120,8 +120,6 @@ def _copy_app(code: Code, tree: Path) -> None:
         if path.suffix == ".py" or (path / "__init__.py").is_file()
     ]
     for path in [*wanted, *(one.resolve() for one in code.included)]:
-        if not path.exists():
-            raise ConfigurationError(f"--include {path}: there is nothing")
         where = tree / path.name
         if path.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")

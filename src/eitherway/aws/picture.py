@@ -19,6 +19,7 @@ _LEFT_X = _MARGIN + _PANEL
 _RIGHT_X = _LEFT_X + _LEFT + 3 * _PANEL
 _STATUS_X = _RIGHT_X + _MAIN + _BETWEEN
 _TOLD_X = _STATUS_X + _SIDE + _BETWEEN
+_SAME = "API Gateway, the same one"
 _ROWS = ("people", "api", "queue", "function", "table")
 
 
@@ -65,7 +66,7 @@ def _right(plan: Plan) -> dict[str, Box]:
     stored = [f"{plan.stack}-jobs · {plan.stack}-channels", *_tables(plan)]
     return {
         "people": _box("Callers", told, PEOPLE, _RIGHT_X, _RIGHT),
-        "api": _box("API Gateway", routes or ["no queued operation"], API, _RIGHT_X, over),
+        "api": _box(_SAME, routes or ["no queued operation"], API, _RIGHT_X, over),
         "socket": _box("WebSocket API", ["the end of each job"], API, _TOLD_X, _SIDE),
         "queue": _box(
             "SQS", [*queues, "dead queue · what nobody could take"], QUEUE, _RIGHT_X, _MAIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +36,7 @@ LAMBDA_SECONDS_MAX = 900
 CONCURRENCY_MIN = 2
 """The least that `MaximumConcurrency` takes."""
 
+_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")  # stands in templates of API Gateway
 _CONCURRENCY_MAX = 1_000
 _BATCH_MAX = 10  # more would wait for a second before each batch
 _DEFAULT_SECONDS = 60.0  # of an operation that says nothing
@@ -94,6 +96,11 @@ class Plan:
 
     def _planned(self, operation: Operation) -> Planned:
         check_able(CAPABILITIES, operation)
+        if not _NAME.fullmatch(operation.name):
+            raise ConfigurationError(
+                f"{operation.name!r}: on AWS a name has letters, digits, '-', '_', '.' and ':': "
+                "give the operation another name="
+            )
         if operation.callbacks:
             raise ConfigurationError(
                 f"{operation.name}: nothing delivers callbacks on AWS yet: leave callbacks= out"

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 from .findings import Finding, Json, Stack, names_in, text_of
 
-_PROTOCOLS = ("HTTP", "WEBSOCKET")
-_HTTP_ROUTE = re.compile(r"\$default|(ANY|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /\S*")
-_SOCKET_ROUTE = re.compile(r"\$(connect|disconnect|default)|[^\s$][^\s]*")
+_ROUTES = {  # by ProtocolType
+    "HTTP": re.compile(
+        r"\$default|(ANY|GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /\S*",
+    ),
+    "WEBSOCKET": re.compile(r"\$(connect|disconnect|default)|[^\s$]\S*"),
+}
 _SUBTYPES = re.compile(
     r"EventBridge-PutEvents|SQS-(SendMessage|ReceiveMessage|DeleteMessage|PurgeQueue)"
     r"|AppConfig-GetConfiguration|Kinesis-PutRecord"
@@ -20,8 +23,8 @@ _SUBTYPES = re.compile(
 def wrong_protocol(stack: Stack) -> Iterator[Finding]:
     """`ProtocolType` is one of two words."""
     for name, api in stack.of("ApiGatewayV2::Api"):
-        if "ProtocolType" in api and api["ProtocolType"] not in _PROTOCOLS:
-            wanted = " or ".join(_PROTOCOLS)
+        if "ProtocolType" in api and api["ProtocolType"] not in _ROUTES:
+            wanted = " or ".join(_ROUTES)
             yield Finding("wrong-protocol", name, f"ProtocolType {api['ProtocolType']}: {wanted}")
 
 
@@ -29,8 +32,8 @@ def malformed_route(stack: Stack) -> Iterator[Finding]:
     """`RouteKey` is a method and a path, or of a WebSocket one word."""
     for name, route in stack.of("ApiGatewayV2::Route"):
         api = stack.get(next(names_in(route.get("ApiId")), None), "ApiGatewayV2::Api") or {}
-        wanted = _SOCKET_ROUTE if api.get("ProtocolType") == "WEBSOCKET" else _HTTP_ROUTE
-        if not wanted.fullmatch(str(route.get("RouteKey"))):
+        wanted = _ROUTES.get(str(api.get("ProtocolType")))
+        if wanted is not None and not wanted.fullmatch(str(route.get("RouteKey"))):
             yield Finding("malformed-route", name, f"RouteKey {route.get('RouteKey')!r} is none")
 
 

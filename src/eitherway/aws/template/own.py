@@ -60,18 +60,9 @@ def add_status(
 
 def add_socket(resources: Resources, functions: Functions) -> list[str]:
     """The WebSocket API, the function behind it, and the one that tells what the stream says."""
-    resources.add(
-        "Socket",
-        "AWS::ApiGatewayV2::Api",
-        {
-            "Name": sub("${AWS::StackName}-socket"),
-            "ProtocolType": "WEBSOCKET",
-            "RouteSelectionExpression": "$request.body.action",
-        },
-    )
     management = sub("https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}")
     environment = {"EITHERWAY_SOCKET_URL": management, "EITHERWAY_PUBLIC_URL": public_url()}
-    functions.add(
+    door = functions.add(
         Function(
             name="SocketDoor",
             handler="socket",
@@ -80,33 +71,9 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             environment=environment,
         )
     )
-    uri = sub(
-        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-        "${SocketDoor.Arn}/invocations"
-    )
-    resources.add(
-        "SocketIntegration",
-        "AWS::ApiGatewayV2::Integration",
-        {"ApiId": ref("Socket"), "IntegrationType": "AWS_PROXY", "IntegrationUri": uri},
-    )
-    for route in _SOCKET_ROUTES:
-        resources.add(
-            f"Socket{route[1:].title()}",
-            "AWS::ApiGatewayV2::Route",
-            {
-                "ApiId": ref("Socket"),
-                "RouteKey": route,
-                "AuthorizationType": "NONE",  # $connect's function says who may
-                "Target": sub("integrations/${SocketIntegration}"),
-            },
-        )
-    resources.add(
-        "SocketStage",
-        "AWS::ApiGatewayV2::Stage",
-        {"ApiId": ref("Socket"), "StageName": ref("StageName"), "AutoDeploy": True},
-    )
-    functions.permit("SocketDoor", "apigateway", arn("execute-api", "${Socket}/*"))
-    functions.add(
+    _add_socket_api(resources, door)
+    functions.permit(door, "apigateway", arn("execute-api", "${Socket}/*"))
+    push = functions.add(
         Function(
             name="Push",
             handler="stream",
@@ -115,19 +82,42 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             environment=environment,
         )
     )
-    resources.add(
-        "PushMapping",
-        "AWS::Lambda::EventSourceMapping",
-        {
-            "EventSourceArn": attribute("Jobs", "StreamArn"),
-            "FunctionName": ref("Push"),
-            "StartingPosition": "LATEST",
-            "BatchSize": 100,
-            "MaximumRetryAttempts": _STREAM_RETRIES,
-            "BisectBatchOnFunctionError": True,
-        },
+    feed = {
+        "EventSourceArn": attribute("Jobs", "StreamArn"),
+        "FunctionName": ref(push),
+        "StartingPosition": "LATEST",
+        "BatchSize": 100,
+        "MaximumRetryAttempts": _STREAM_RETRIES,
+        "BisectBatchOnFunctionError": True,
+    }
+    resources.add("PushMapping", "AWS::Lambda::EventSourceMapping", feed)
+    return [door, push]
+
+
+def _add_socket_api(resources: Resources, door: str) -> None:
+    """One function for every frame; it says who may connect."""
+    api = {
+        "Name": sub("${AWS::StackName}-socket"),
+        "ProtocolType": "WEBSOCKET",
+        "RouteSelectionExpression": "$request.body.action",
+    }
+    resources.add("Socket", "AWS::ApiGatewayV2::Api", api)
+    uri = sub(
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        f"${{{door}.Arn}}/invocations"
     )
-    return ["SocketDoor", "Push"]
+    integration = {"ApiId": ref("Socket"), "IntegrationType": "AWS_PROXY", "IntegrationUri": uri}
+    resources.add("SocketIntegration", "AWS::ApiGatewayV2::Integration", integration)
+    for key in _SOCKET_ROUTES:
+        route = {
+            "ApiId": ref("Socket"),
+            "RouteKey": key,
+            "AuthorizationType": "NONE",
+            "Target": sub("integrations/${SocketIntegration}"),
+        }
+        resources.add(f"Socket{key[1:].title()}", "AWS::ApiGatewayV2::Route", route)
+    stage = {"ApiId": ref("Socket"), "StageName": ref("StageName"), "AutoDeploy": True}
+    resources.add("SocketStage", "AWS::ApiGatewayV2::Stage", stage)
 
 
 def add_sweeper(resources: Resources, functions: Functions) -> list[str]:

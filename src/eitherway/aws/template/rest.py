@@ -34,13 +34,16 @@ class RestApi:
         self._resources = resources
         self._nodes: dict[tuple[str, ...], tuple[Json, Part]] = {}
         self._methods: list[str] = []
-        self._validator: str | None = None
         resources.add(
             "Api",
             "AWS::ApiGateway::RestApi",
             {"Name": stack, "EndpointConfiguration": {"Types": ["REGIONAL"]}},
         )
         self._root = attribute("Api", "RootResourceId")
+        validated = {"ValidateRequestBody": True, "ValidateRequestParameters": True}
+        resources.add(
+            "Validator", "AWS::ApiGateway::RequestValidator", {"RestApiId": ref("Api"), **validated}
+        )
         for kind, name, status, detail in _REFUSALS:
             self._refusal(kind, name, status, detail)
 
@@ -117,7 +120,7 @@ class RestApi:
         if model is not None:
             more["RequestModels"] = {"application/json": ref(self._model(name, model))}
         if queries or model is not None:
-            more["RequestValidatorId"] = ref(self._validation())
+            more["RequestValidatorId"] = ref("Validator")
         self._method(name, operation.method, operation.path, more)
 
     def _model(self, name: str, schema: Json) -> str:
@@ -131,19 +134,6 @@ class RestApi:
                 "Schema": schema,
             },
         )
-
-    def _validation(self) -> str:
-        if self._validator is None:
-            self._validator = self._resources.add(
-                "Validator",
-                "AWS::ApiGateway::RequestValidator",
-                {
-                    "RestApiId": ref("Api"),
-                    "ValidateRequestBody": True,
-                    "ValidateRequestParameters": True,
-                },
-            )
-        return self._validator
 
     def _method(self, name: str, method: str, path: str, more: Json) -> None:
         resource, _ = self._node(path)
