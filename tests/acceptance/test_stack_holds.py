@@ -150,14 +150,6 @@ def test_an_id_that_no_worker_has_seen_is_queued_for_as_long_as_it_can_be(stack:
         assert stack.http.get(url + query).status_code == 404
 
 
-def test_an_event_stream_is_a_poll_that_ends_with_what_there_is(stack: Stack) -> None:
-    document = stack.job(send(stack, "/poison", {"order_id": "p-3"}))
-    stream = stack.http.get(f"/jobs/{document['id']}/events")
-    assert stream.headers["content-type"].startswith("text/event-stream")
-    assert f'"subject":"{document["id"]}"' in stream.text
-    assert "eitherway.job.failed" in stream.text
-
-
 def test_a_request_that_is_stored_first_can_be_waited_for(stack: Stack) -> None:
     answered = stack.http.put("/orders/o-1?text=hello", headers={"prefer": "wait=20"})
     assert (answered.status_code, answered.json()["order_id"]) == (200, "o-1")
