@@ -38,10 +38,14 @@ _BUCKET = "code"
 
 
 class MiniStack:
-    """One server on a free loopback port, with its files in a folder of its own."""
+    """One server on a free loopback port, with its files in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    It holds functions to their roles, unless a proxy before it breaks what they sign (`auth`).
+    """
+
+    def __init__(self, folder: Path, *, auth: bool = True) -> None:
         self.folder = folder
+        self._auth = auth
         self.log = folder / "ministack.log"
 
     def __enter__(self) -> Self:
@@ -55,7 +59,7 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "LAMBDA_EXECUTOR": "local",
-            "AUTH": "true",
+            "AUTH": str(self._auth).lower(),
             "IOT_MTLS_ENABLED": "0",
             "STATE_DIR": str(self.folder / "state"),
             "S3_DATA_DIR": str(self.folder / "s3"),

@@ -20,7 +20,7 @@ APPS = Path(__file__).parents[1] / "ministack"
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Microburst]]:
     """A stack whose functions reach AWS through the proxy."""
     with (
-        MiniStack(tmp_path_factory.mktemp("ministack")) as server,
+        MiniStack(tmp_path_factory.mktemp("ministack"), auth=False) as server,
         Microburst(server) as proxy,
         Stack(
             server,
