@@ -36,8 +36,7 @@ async def held_rows(core: Core, leases: Sequence[Lease]) -> list[Row | None]:
         return known
     found = dict(zip(missing, await parts.read(core.store, missing), strict=True))
     return [
-        found[lease.job_id] if lease.job_id in found else row
-        for lease, row in zip(leases, known, strict=True)
+        found.get(lease.job_id, row) for lease, row in zip(leases, known, strict=True)
     ]
 
 

@@ -61,7 +61,7 @@ class Store:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="eitherway-aws")
         session = boto3.session.Session(region_name=place.region)
         config = Config(
-            retries={"mode": "standard", "max_attempts": 2},
+            retries={"mode": "standard", "total_max_attempts": 2},
             connect_timeout=5,
             read_timeout=30,  # a long poll takes 20
             max_pool_connections=4 * THREADS,
