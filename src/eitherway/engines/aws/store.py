@@ -107,6 +107,24 @@ class Store:
             )
         return [found.get(_name(key)) for key in keys]
 
+    async def partition(self, place: str) -> list[Mapping[str, Any]]:
+        """All items under one hash of the table of items, as they are now."""
+        found: list[Mapping[str, Any]] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = await self.call(
+                self.dynamo.query,
+                TableName=self.items,
+                KeyConditionExpression="place = :place",
+                ExpressionAttributeValues={":place": {"S": place}},
+                ConsistentRead=True,
+                **start,
+            )
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
     async def _get_part(
         self, table: str, keys: Sequence[Mapping[str, Any]]
     ) -> list[Mapping[str, Any]]:
