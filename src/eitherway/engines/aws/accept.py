@@ -33,7 +33,9 @@ async def accept(core: Core, jobs: Sequence[NewJob]) -> list[bool]:
     turns: dict[tuple[str, str], list[int]] = {}
     for place, (job, is_first) in enumerate(zip(jobs, first, strict=True)):
         if is_first:  # of those under one key the first is to be new
-            turns.setdefault(("", job.id) if job.key is None else ("key", job.key.key), []).append(place)
+            turns.setdefault(("", job.id) if job.key is None else ("key", job.key.key), []).append(
+                place
+            )
     new = [False] * len(jobs)
 
     async def store_in_turn(places: Sequence[int]) -> None:

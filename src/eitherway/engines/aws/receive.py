@@ -64,6 +64,7 @@ async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -
     if await commit(core.store, [write]):
         return None
     core.held[row.id] = leased
+    core.limits.started(leased)
     core.counters.count(None if is_new else row, leased)
     return delivery_of(leased, now)
 

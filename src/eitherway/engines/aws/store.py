@@ -61,7 +61,7 @@ class Store:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="eitherway-aws")
         session = boto3.session.Session(region_name=place.region)
         config = Config(
-            retries={"mode": "standard", "max_attempts": 2},
+            retries={"mode": "standard", "total_max_attempts": 2},
             connect_timeout=5,
             read_timeout=30,  # a long poll takes 20
             max_pool_connections=4 * THREADS,
@@ -106,6 +106,24 @@ class Store:
                 {_name({name: image[name] for name in keys[0]}): image for image in images}
             )
         return [found.get(_name(key)) for key in keys]
+
+    async def partition(self, place: str) -> list[Mapping[str, Any]]:
+        """All items under one hash of the table of items, as they are now."""
+        found: list[Mapping[str, Any]] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = await self.call(
+                self.dynamo.query,
+                TableName=self.items,
+                KeyConditionExpression="place = :place",
+                ExpressionAttributeValues={":place": {"S": place}},
+                ConsistentRead=True,
+                **start,
+            )
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     async def _get_part(
         self, table: str, keys: Sequence[Mapping[str, Any]]
