@@ -33,6 +33,7 @@ def build_command(
     architecture: given.ArchOption = "arm64",
     python: given.PythonOption = given.PYTHON,
     requirements: given.RequirementsOption = None,
+    extras: given.ExtrasOption = "",
     include: given.IncludeOption = None,
     env: given.EnvOption = None,
     prices: given.PricesOption = None,
@@ -51,6 +52,7 @@ def build_command(
         architecture=architecture,
         python=python,
         requirements=requirements,
+        extras=given.extras_of(extras),
         included=include or [],
     )
     built = build(plan, code, out, environment=env or [], zipped=zipped)
