@@ -27,6 +27,16 @@ async def place_order(order: dict) -> None: ...
 """
 
 
+MOUNTED = (
+    BAD.replace("timeout_seconds=120", "timeout_seconds=5")
+    + """
+async def page(scope, receive, send): ...
+
+app.mount("/page", page)
+"""
+)
+
+
 class Ran(NamedTuple):
     returncode: int
     stdout: str
@@ -94,6 +104,12 @@ def test_the_same_for_programs(tmp_path, build):
         template["Resources"]["PlaceOrderQueue"]["Properties"]["QueueName"]
         == "shop-test-place_order"
     )
+
+
+def test_what_is_mounted_is_said_not_to_be_there(tmp_path, build):
+    (tmp_path / "bad.py").write_text(MOUNTED)
+    built = build(tmp_path / "out", "--json", target="bad:app", cwd=tmp_path)
+    assert json.loads(built.stdout)["warnings"][0] == "what is mounted at /page is not served"
 
 
 def test_it_takes_the_place_of_what_it_wrote_before(tmp_path, build):

@@ -93,6 +93,11 @@ class Plan:
         self._schemas = Schemas(app.operations)
         self.operations = [self._planned(one) for one in app.operations]
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What of the app is not there, although nothing refuses it."""
+        return [f"what is mounted at {path} is not served" for path in self.app.mounted]
+
     def _planned(self, operation: Operation) -> Planned:
         check_able(CAPABILITIES, operation)
         if not _NAME.fullmatch(operation.name):
@@ -102,7 +107,8 @@ class Plan:
             )
         if operation.callbacks:
             raise ConfigurationError(
-                f"{operation.name}: nothing delivers callbacks on AWS yet: leave callbacks= out"
+                f"{operation.name}: callbacks need a limit for each host, not kept on AWS: "
+                "leave callbacks= out"
             )
         if operation.path is not None:
             check_path(operation.name, operation.path)
