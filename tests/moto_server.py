@@ -8,6 +8,7 @@ for each of the ten types of an attribute under several names: here, under its o
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from moto.core.serialize import ResponseSerializer
@@ -30,10 +31,14 @@ def one_at_a_time(application: Wsgi) -> Wsgi:
     lock = threading.Lock()
 
     def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage":
-            return application(environ, start)
-        with lock:
-            return list(application(environ, start))
+        told: list[Any] = []
+        waits = environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage"
+        with nullcontext() if waits else lock:
+            body = b"".join(application(environ, lambda *start_of: told.extend(start_of)))
+        status, headers, *_ = told
+        others = [(name, value) for name, value in headers if name.lower() != "content-length"]
+        start(status, [*others, ("Content-Length", str(len(body)))])  # keeps the connection open
+        return [body]
 
     return serve
 

@@ -38,17 +38,20 @@ _BUCKET = "code"
 
 
 class MiniStack:
-    """One server on a free loopback port, with its files in a folder of its own."""
+    """One server on a free loopback port, with its files in a folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    It holds functions to their roles, unless a proxy before it breaks what they sign (`auth`).
+    """
+
+    def __init__(self, folder: Path, *, auth: bool = True) -> None:
         self.folder = folder
+        self._auth = auth
         self.log = folder / "ministack.log"
 
     def __enter__(self) -> Self:
         if not (_MADE / "ministack").exists():
             missing(".dev/ministack is missing: ./dev test makes it")
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = listener.getsockname()[1]
+        self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
@@ -56,7 +59,7 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "LAMBDA_EXECUTOR": "local",
-            "AUTH": "true",
+            "AUTH": str(self._auth).lower(),
             "IOT_MTLS_ENABLED": "0",
             "STATE_DIR": str(self.folder / "state"),
             "S3_DATA_DIR": str(self.folder / "s3"),
@@ -98,6 +101,55 @@ class MiniStack:
             aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"}),
         )
+
+
+class Microburst:
+    """A proxy before MiniStack, which answers some requests as an AWS in trouble does."""
+
+    def __init__(self, server: MiniStack) -> None:
+        self._server = server
+
+    def __enter__(self) -> Self:
+        port = _free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [_MADE / "microburst", "--host", "127.0.0.1", "--port", str(port)]
+        with (self._server.folder / "microburst.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, "-u", self._server.url],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._server.folder,
+            )
+        for _ in until(30, "microburst answers"):
+            try:
+                httpx.get(f"{self.url}/_microburst/health").raise_for_status()
+            except httpx.TransportError:
+                continue
+            return self
+        raise AssertionError
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    @contextmanager
+    def throttling(self, *operations: str, probability: float) -> Iterator[None]:
+        """Have DynamoDB refuse these requests so often, while the block runs."""
+        error = {"code": "ProvisionedThroughputExceededException"}
+        rules = [
+            {"service": "dynamodb", "operation": each, "probability": probability, "error": error}
+            for each in operations
+        ]
+        httpx.post(f"{self.url}/_microburst/rules", json=rules).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.post(f"{self.url}/_microburst/rules", json=[]).raise_for_status()
+
+    def fired(self) -> int:
+        """How many requests were refused so far."""
+        return len(httpx.get(f"{self.url}/_microburst/fired?limit=10000").json())
 
 
 class Stack:
@@ -173,7 +225,7 @@ class Stack:
                 properties["Environment"]["Variables"] |= self._environment
             if resource["Type"] == "AWS::IAM::Role":
                 for policy in properties["Policies"]:
-                    _allow_batches(policy["PolicyDocument"]["Statement"])
+                    _as_ministack_asks(policy["PolicyDocument"]["Statement"])
         return template
 
     def _upload(self) -> None:
@@ -231,8 +283,7 @@ class Stack:
 
     def job(self, url: str, *, within_seconds: float = 60, sweeping: bool = False) -> Any:
         """The document of a job once it has ended, from its link; `sweeping` all the time."""
-        document: dict[str, Any] = {}
-        for _ in until(within_seconds, f"{url} has ended", lambda: (document, self.logs())):
+        for _ in until(within_seconds, f"{url} has ended", self.logs):
             answered = self.http.get(self.path_of(url))
             assert answered.status_code == 200, (answered.text, self.logs())
             document = answered.json()
@@ -294,14 +345,24 @@ class Stack:
         return "\n".join(lines[-200:])
 
 
-def _allow_batches(statements: list[dict[str, Any]]) -> None:
-    """To MiniStack a batch is an action of its own; to AWS it is the action of its messages."""
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _as_ministack_asks(statements: list[dict[str, Any]]) -> None:
+    """To MiniStack a batch is an action of its own, and a stream has no name.
+
+    To AWS a batch is the action of its messages.
+    """
     for statement in statements:
         actions = statement["Action"]
         listed = [actions] if isinstance(actions, str) else actions
         single = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
         batches = [f"sqs:{one}Batch" for one in single if f"sqs:{one}" in listed]
         statement["Action"] = [*listed, *batches]
+        if "dynamodb:DescribeStream" in listed:
+            statement["Resource"] = "*"
 
 
 def until(seconds: float, what: str, more: Any = lambda: "") -> Iterator[None]:

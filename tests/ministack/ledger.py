@@ -1,6 +1,5 @@
 """An app for the stack in MiniStack: sums that must be right, whoever dies."""
 
-import asyncio
 import os
 import signal
 from pathlib import Path
@@ -85,8 +84,3 @@ async def place_order(order_id: str, text: str, ctx: Context) -> dict[str, Any]:
 @app.post("/large", delivery="queued")
 async def large(order: Order) -> str:
     return "x" * 150_000
-
-
-@app.post("/slow", delivery="queued", timeout_seconds=1)
-async def slow(order: Order) -> None:
-    await asyncio.Event().wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 REST_HOST = "gy415nuibc.execute-api.us-east-1.amazonaws.com"
@@ -120,3 +121,45 @@ def http_request(
     if body is not None:
         event["body"] = json.dumps(body)
     return {**event, **changes}
+
+
+def message(
+    message_id: str,
+    operation: str,
+    body: Any,
+    *,
+    version: int = 1,
+    params: str | None = None,
+    headers: str | None = None,
+) -> dict[str, Any]:
+    """A record of an SQS event: what API Gateway made of a caller's request."""
+    said = {"operation": operation, "version": str(version)}
+    if params is not None:
+        said["params"] = params
+    if headers is not None:
+        said["headers"] = f"traceparent={headers}&tracestate="
+    sent = 1589522469693 if params is not None else round(time.time() * 1000)
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"AQEB{message_id}",
+        "body": json.dumps(body),
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": str(sent),
+            "SenderId": "AROAEXAMPLE:apigateway",
+            "ApproximateFirstReceiveTimestamp": str(sent),
+        },
+        "messageAttributes": {
+            name: {
+                "stringValue": value,
+                "stringListValues": [],
+                "binaryListValues": [],
+                "dataType": "String",
+            }
+            for name, value in said.items()
+        },
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:notes-{operation}",
+        "awsRegion": "eu-west-1",
+    }

@@ -14,6 +14,7 @@ from ..app import App
 from ..errors import ConfigurationError
 from ..importing import load_app
 from ..settings import Settings
+from .polling import PollingWatcher
 
 T = TypeVar("T")
 
@@ -72,7 +73,8 @@ class Environment:
         if not self._opened:
             settings = Settings()
             logging.getLogger("eitherway").setLevel(settings.log_level.upper())
-            await self._app.open(settings, serving=self._serving)
+            runtime = await self._app.open(settings, serving=self._serving)
+            runtime.watcher = PollingWatcher(runtime.engine, runtime.hub, runtime.clock)
             self._opened = True
             self._heed_sigterm()
         self._stopping = asyncio.Event()

@@ -16,6 +16,9 @@ from .environment import Environment, Invocation, LambdaContext
 
 logger = logging.getLogger("eitherway.gateway")
 
+_MORE_SECONDS = 0.1
+"""How long a stream that has told something may go on: events often come together."""
+
 _environment = Environment(serving=True)
 
 
@@ -39,11 +42,15 @@ def handler(event: Event, context: LambdaContext) -> dict[str, Any]:
 async def answer(app: AsgiApp, event: Event, seconds: float) -> dict[str, Any]:
     """What the application answers within `seconds`; after that it hears that the client has gone.
 
-    An endless answer ends there: readers of event streams come back with their cursor.
+    An event stream ends once it has told something: its readers come back with their cursor.
     """
     exchange = _Exchange(body_of(event))
     answering = asyncio.ensure_future(app(scope_of(event), exchange.receive, exchange.send))
-    await asyncio.wait({answering}, timeout=seconds)
+    told = asyncio.ensure_future(exchange.told.wait())
+    await asyncio.wait({answering, told}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    if not answering.done() and told.done():
+        await asyncio.wait({answering}, timeout=_MORE_SECONDS)
+    told.cancel()
     if not answering.done():
         exchange.gone.set()
         answering.cancel()
@@ -69,8 +76,10 @@ class _Exchange:
         self._request = [{"type": "http.request", "body": body, "more_body": False}]
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
+        self._is_stream = False
         self.status: int | None = None
         self.gone = asyncio.Event()
+        self.told = asyncio.Event()  # an event of a stream was written
 
     async def receive(self) -> MutableMapping[str, Any]:
         if self._request:
@@ -82,8 +91,12 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self._headers = [(bytes(name), bytes(value)) for name, value in message["headers"]]
+            media_type = dict(self._headers).get(b"content-type", b"")
+            self._is_stream = media_type.startswith(b"text/event-stream")
         else:
             self._body.append(message.get("body", b""))
+            if self._is_stream and b"data:" in self._body[-1]:
+                self.told.set()
 
     def answer(self, event: Event) -> dict[str, Any]:
         """What the function returns."""

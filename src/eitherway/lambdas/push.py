@@ -27,7 +27,7 @@ class Pusher:
         message = self._envelopes.write(news)
         if len(message) > MESSAGE_BYTES_MAX:
             message = self._envelopes.write(_brief(news))
-        await self._channels.post(connection.id, message)
+        await self._channels.post(connection, message)
 
 
 def _brief(news: News) -> News:

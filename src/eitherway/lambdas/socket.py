@@ -93,12 +93,12 @@ async def _heard(text: str, connection_id: str, invocation: Invocation, channels
     connection, frame = await channels.find(connection_id), frame_of(text)
     most = invocation.runtime.settings.subscriptions_max
     if connection is None or frame is None:
-        await _end(connection_id, channels)
+        await channels.close(connection_id)
         return
     if frame.unsubscribe:
         connection = await channels.leave(connection, frame.unsubscribe)
     if len(connection.channels) + len(frame.subscribe) > most:
-        await _end(connection_id, channels)
+        await channels.close(connection_id)
         return
     if frame.subscribe:
         connection = await channels.follow(connection, frame.subscribe)
@@ -115,8 +115,3 @@ async def _tell(
         if record is None or record.hidden or not may_see(record.owner, connection.principal):
             continue
         await pusher.push(connection, News(event_of(record), record))
-
-
-async def _end(connection_id: str, channels: Channels) -> None:
-    await channels.close(connection_id)
-    await channels.forget(connection_id)

@@ -44,7 +44,7 @@ def add_status(
             name="Status",
             handler="http",
             seconds=SECONDS,
-            may=functions.show(),
+            may=[*functions.show(), functions.follow()],
             environment=environment,
         )
     )

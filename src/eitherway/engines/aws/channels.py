@@ -32,7 +32,10 @@ _CONNECTION = "connection#"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """An open connection: whose it is (None: nobody's in particular), and until when."""
+    """An open connection: whose it is (None: nobody's in particular), and until when.
+
+    `channels` are those that it listens to, as far as the row says that it was read from.
+    """
 
     id: str
     principal: str | None
@@ -84,40 +87,37 @@ class Channels:
         """Who listens to a channel now."""
         return await self._query(channel)
 
-    async def forget(self, connection_id: str) -> None:
-        """The connection has gone: its rows go, too."""
-        connection = await self.find(connection_id)
-        channels = connection.channels if connection is not None else ()
-        rows = (_CONNECTION + connection_id, *channels)
+    async def forget(self, connection_id: str, channels: Iterable[str] = ()) -> None:
+        """The connection has gone: its rows go, too, and those of these `channels`."""
+        found = await self.find(connection_id)
+        rows = {_CONNECTION + connection_id, *channels, *(found.channels if found else ())}
         await gathered(self._delete(channel, connection_id) for channel in rows)
 
-    async def post(self, connection_id: str, data: bytes) -> bool:
-        """Send it a message. False where the connection has gone, or nobody can tell; logged."""
+    async def post(self, connection: Connection, data: bytes) -> None:
+        """Send it a message. One that has gone is forgotten; any other failure is logged."""
         try:
-            post = self._api.post_to_connection
-            await self._store.call(post, ConnectionId=connection_id, Data=data)
+            await self._store.call(
+                self._api.post_to_connection, ConnectionId=connection.id, Data=data
+            )
         except EitherwayError as error:
-            await self._failed(connection_id, error)
-            return False
-        return True
+            await self._failed(connection, error)
 
     async def close(self, connection_id: str) -> None:
-        """End the connection."""
+        """End the connection, and forget it."""
         try:
             await self._store.call(self._api.delete_connection, ConnectionId=connection_id)
         except EitherwayError as error:
-            await self._failed(connection_id, error)
+            logger.warning("connection %s was not ended: %s", connection_id, error)
+        await self.forget(connection_id)
 
-    async def _failed(self, connection_id: str, error: EitherwayError) -> None:
+    async def _failed(self, connection: Connection, error: EitherwayError) -> None:
         if code_of(error.__cause__) != "GoneException":
-            logger.warning("connection %s was not reached: %s", connection_id, error)
+            logger.warning("connection %s was not reached: %s", connection.id, error)
             return
         try:
-            await self.forget(connection_id)
-        except EitherwayError as unforgotten:
-            logger.warning(
-                "connection %s is gone, its rows are not: %s", connection_id, unforgotten
-            )
+            await self.forget(connection.id, connection.channels)
+        except EitherwayError as kept:
+            logger.warning("connection %s is gone, its rows are not: %s", connection.id, kept)
 
     async def _follow(self, connection: Connection, channels: Iterable[str]) -> None:
         await self._put(_CONNECTION + connection.id, connection)
@@ -168,11 +168,12 @@ class Channels:
 
 
 def _connection(image: Mapping[str, Any]) -> Connection:
+    listed = image.get("channels")
     return Connection(
         id=image["connection"]["S"],
         principal=image.get("principal", {}).get("S"),
         expires=float(image["expires"]["N"]),
-        channels=tuple(json.loads(image.get("channels", {}).get("S", "[]"))),
+        channels=tuple(json.loads(listed["S"])) if listed else (image["channel"]["S"],),
     )
 
 

@@ -45,6 +45,7 @@ from . import (
     settle,
     taking,
 )
+from . import keys as idempotency
 from .able import CAPABILITIES, STEPS
 from .channels import Channels
 from .core import Core
@@ -106,11 +107,11 @@ class AwsEngine(OperatedAws, Engine):
 
     async def claim(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
         """Hold keys, each by a conditional write."""
-        return await self._claim_keys(wishes)
+        return await idempotency.claim(self._opened(), wishes)
 
     async def keys(self, keys: Sequence[str]) -> Sequence[KeyRecord | None]:
         """Look keys up."""
-        return await self._look_keys_up(keys)
+        return await idempotency.look_up(self._opened(), keys)
 
     async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
         """Ask the index; then wait for a hint, or until a job falls due."""

@@ -13,9 +13,6 @@ from .cursors import BEGINNING, to_cursor, to_places
 from .stream import Piece, Stream
 from .wake import Topic
 
-PAGE_MAX = 250
-"""After so many events a page ends."""
-
 _PAUSE_SECONDS = 1.0
 """Between two looks: a stream cannot be waited for."""
 
@@ -53,10 +50,10 @@ async def _end(log: Stream, shard: str) -> str:
     place = log.ends.get(shard, BEGINNING)
     for _ in range(_READS_MAX):
         piece = await log.read(shard, place)
-        if piece.place == place:
+        place = piece.place
+        if piece.is_last:
             log.ends[shard] = place
             return place
-        place = piece.place
     return await log.now(shard)
 
 
@@ -74,26 +71,22 @@ async def _resumed(log: Stream, cursor: str) -> dict[str, str]:
 async def _page(
     log: Stream, places: dict[str, str], jobs: WhichJobs | None
 ) -> tuple[list[Event], dict[str, str]]:
-    """The next events of these jobs, and the places after them."""
+    """The next events of these jobs, and the places after them: of each shard a piece."""
     found: list[Event] = []
     at = dict(places)
     for shard in sorted(places):
         for _ in range(_READS_MAX):
             piece = await log.read(shard, at[shard])
-            wanted = _wanted(piece, jobs)[: PAGE_MAX - len(found)]
+            wanted = _wanted(piece, jobs)
             found += [
                 replace(event, cursor=to_cursor({**at, shard: place})) for place, event in wanted
             ]
-            if len(found) == PAGE_MAX:
-                at[shard] = wanted[-1][0] if wanted else at[shard]
-                return found, at
-            is_end = piece.place == at[shard]
             at[shard] = piece.place
+            if piece.is_last:
+                log.ends[shard] = piece.place
             if piece.ended:
                 await _go_on(log, at, shard)
-                break
-            if is_end:
-                log.ends[shard] = piece.place
+            if wanted or piece.is_last:
                 break
     return found, at
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from ...engine.idempotency import KeyHold, KeyRecord, KeyWish
 from ...engine.listing import JobFilter, JobPage
 from ...engine.operated import OperatedEngine
 from ...engine.values import Flow, OperationStatistics, Redrive
@@ -47,12 +46,6 @@ class OperatedAws(OperatedEngine):
     async def workers(self) -> int | None:
         """Nobody knows: a function's instances are AWS's."""
         return None
-
-    async def _claim_keys(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
-        raise EngineError("not yet")
-
-    async def _look_keys_up(self, keys: Sequence[str]) -> Sequence[KeyRecord | None]:
-        raise EngineError("not yet")
 
     @abstractmethod
     def _opened(self) -> Core:

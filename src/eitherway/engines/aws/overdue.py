@@ -17,7 +17,7 @@ from .rows import Row, quiet, to_record
 from .store import gathered
 from .writes import commit, swap
 
-_PAGES_MAX = 20
+_ROUNDS_MAX = 20
 """Of one call: finds that are for nobody to settle may stand before those that are."""
 
 
@@ -25,19 +25,25 @@ async def overdue(core: Core, count: int, lease_seconds: float) -> list[Overdue]
     """Take over up to `count` jobs; send the hints of others that wait."""
     taken: list[Overdue] = []
     seen: set[str] = set()
-    for _ in range(_PAGES_MAX):
-        ids = [id_ for id_ in await sweep.found(core.store, "look", count) if id_ not in seen]
-        if not ids or len(taken) >= count:
+    for _ in range(_ROUNDS_MAX):
+        left = count - len(taken)
+        if left <= 0:
+            break
+        found = await sweep.found(core.store, "look", left + len(seen))
+        new = [id_ for id_ in found if id_ not in seen]
+        # In any order, so that several who look do not all try the same ones first.
+        ids = sorted(new, key=lambda _: core.randomness.uniform(0, 1))[:left]
+        if not ids:
             break
         seen |= set(ids)
         rows = [row for row in await parts.read(core.store, ids) if row is not None]
-        taken += await _look(core, rows, count - len(taken), lease_seconds)
+        taken += await _look(core, rows, lease_seconds)
     return taken
 
 
-async def _look(core: Core, rows: Sequence[Row], count: int, lease_seconds: float) -> list[Overdue]:
+async def _look(core: Core, rows: Sequence[Row], lease_seconds: float) -> list[Overdue]:
     now = core.store.now()
-    late = [row for row in rows if _is_overdue(row, now)][:count]
+    late = [row for row in rows if _is_overdue(row, now)]
     await gathered(
         let_go(core, row.id) for row in rows if row.ended and row.lease_until is not None
     )

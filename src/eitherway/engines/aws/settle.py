@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ...congestion import busy
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
 from ...errors import EngineUnavailableError
 from ...job import WAITING, check_transition
@@ -16,7 +15,7 @@ from .core import Core
 from .extend import held_rows
 from .looking import look_at
 from .rows import Row, append_attempts, fallen_due, moved, to_text
-from .store import gathered
+from .store import gathered, is_throttled
 from .writes import Refused, Write, commit, create, swap
 
 _TRIES = 8
@@ -71,7 +70,7 @@ class _Attempt:
                 settled = await self._commit()
             except BaseException as error:
                 await buckets.give_back(self.core.store, work.charges)
-                if isinstance(error, EngineUnavailableError) and work and busy(error):
+                if isinstance(error, EngineUnavailableError) and work and is_throttled(error):
                     return Settled(status=SettleStatus.THROTTLED, wait_seconds=_BUSY_SECONDS)
                 raise
             if settled is _DONE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,21 +25,25 @@ T = TypeVar("T")
 THREADS = 16
 """Requests at once: a batch of conditional writes is as many requests."""
 
-_LATER = frozenset(
+_THROTTLED = frozenset(
     {
-        "InternalServerError",
-        "InternalFailure",
-        "LimitExceededException",
         "OverLimit",
+        "ProvisionedThroughputExceeded",  # of a transaction's member
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
-        "ServiceUnavailable",
+        "ThrottlingError",  # likewise
         "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
     }
 )
+_LATER = _THROTTLED | {
+    "InternalFailure",
+    "InternalServerError",
+    "LimitExceededException",
+    "ServiceUnavailable",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+}
 
 
 class Store:
@@ -50,6 +55,9 @@ class Store:
         self.at_step = at_step
         self.jobs = names.jobs_table(place.prefix)
         self.items = names.items_table(place.prefix)
+        quiet = logging.getLogger("botocore")  # at INFO it tells where it found its settings
+        if quiet.level == logging.NOTSET:
+            quiet.setLevel(logging.WARNING)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="eitherway-aws")
         session = boto3.session.Session(region_name=place.region)
         config = Config(
@@ -130,6 +138,15 @@ async def gathered(calls: Iterable[Awaitable[T]]) -> list[T]:
 def code_of(error: BaseException | None) -> str:
     """The code that AWS gave, empty where it gave none."""
     return error.response["Error"].get("Code", "") if isinstance(error, ClientError) else ""
+
+
+def is_throttled(error: EitherwayError) -> bool:
+    """Whether AWS had no room for it now: of a table, an index or an account."""
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return False
+    reasons = cause.response.get("CancellationReasons", ())
+    return not _THROTTLED.isdisjoint({code_of(cause), *(each.get("Code") for each in reasons)})
 
 
 def engine_error(error: ClientError | BotoCoreError) -> EitherwayError:
