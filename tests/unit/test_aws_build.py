@@ -1,5 +1,6 @@
 """`eitherway aws build`: what it writes and says, and that it is all or nothing."""
 
+import importlib.util
 import json
 import os
 import platform
@@ -24,6 +25,16 @@ app = App("bad")
 @app.post("/orders", timeout_seconds=120)
 async def place_order(order: dict) -> None: ...
 """
+
+
+MOUNTED = (
+    BAD.replace("timeout_seconds=120", "timeout_seconds=5")
+    + """
+async def page(scope, receive, send): ...
+
+app.mount("/page", page)
+"""
+)
 
 
 class Ran(NamedTuple):
@@ -95,6 +106,12 @@ def test_the_same_for_programs(tmp_path, build):
     )
 
 
+def test_what_is_mounted_is_said_not_to_be_there(tmp_path, build):
+    (tmp_path / "bad.py").write_text(MOUNTED)
+    built = build(tmp_path / "out", "--json", target="bad:app", cwd=tmp_path)
+    assert json.loads(built.stdout)["warnings"][0] == "what is mounted at /page is not served"
+
+
 def test_it_takes_the_place_of_what_it_wrote_before(tmp_path, build):
     out = tmp_path / "out"
     build(out)
@@ -145,6 +162,8 @@ def test_an_apps_module_is_not_run_into_a_folder_of_another(tmp_path, build):
         (["--python", "3.9"], "--python"),
         (["--requirements", "none.txt"], "no such file"),
         (["--env", "AWS_SECRET_ACCESS_KEY"], "--env"),
+        (["--env", "EITHERWAY_ENGINE"], "--env"),
+        (["--extras", "sql,magic"], "'magic'"),
         (["--prices", "none.json"], "--prices none.json: No such file"),
         (["--prices", str(ROOT / "README.md")], "--prices"),
         (["--zip", "--include", "nothing-there"], "--include"),
@@ -196,7 +215,7 @@ def test_the_code_runs_by_itself(tmp_path, run):
     built = run(
         *("build", "shop:app", "--out", str(tmp_path / "out"), "--python", version),
         *("--arch", "arm64" if platform.machine() == "aarch64" else "x86_64"),
-        *("--requirements", str(tmp_path / "requirements.txt"), "--json"),
+        *("--requirements", str(tmp_path / "requirements.txt"), "--extras", "sql", "--json"),
     )
     assert built.returncode == 0, built.stderr
     code = tmp_path / "out" / json.loads(built.stdout)["code"]
@@ -208,20 +227,27 @@ def test_the_code_runs_by_itself(tmp_path, run):
     assert not {"boto3", "botocore", "uvicorn", "typer", "tests"} & tops
     template = json.loads((tmp_path / "out" / "template.json").read_text())
     assert template["Parameters"]["CodeKey"]["Default"] == code.name
+    runtime = tmp_path / "runtime"  # what Lambda has itself
+    runtime.mkdir()
+    for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3"):
+        found = importlib.util.find_spec(name)
+        (runtime / name).symlink_to(Path(found.origin).parent)
     tried = (
-        "import shop, eitherway.gateway.asgi, eitherway.worker\n"
+        f"import sys; sys.path[:0] = [{str(tmp_path / 'code')!r}, {str(runtime)!r}]\n"
+        "from eitherway.lambdas import dead, http, queue, socket, stream, sweeper\n"
         "from importlib.metadata import entry_points\n"
         "assert {one.name for one in entry_points(group='eitherway.engines')} >= {'aws'}\n"
+        "import shop, sqlalchemy\n"
         "assert len(shop.app.operations) == 6"
     )
-    command = [
-        sys.executable,
-        "-S",
-        "-I",
-        "-c",
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r})\n{tried}",
-    ]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-S", "-I", "-c", tried],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"EITHERWAY_APP": "shop:app", "EITHERWAY_ENGINE": "aws://eu-west-1/shop"},
+    )
     assert ran.returncode == 0, ran.stderr
 
 

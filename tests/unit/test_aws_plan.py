@@ -74,11 +74,16 @@ def test_concurrency_times_batch_is_within_the_limits(limit, at_once):
 
 
 def test_times_follow_from_the_handlers():
-    queue = queue_of(timeout_seconds=30, deadline_seconds=3_600)
+    queue = queue_of(timeout_seconds=30)
     assert queue.worker_seconds == 40
     assert queue.visibility_seconds == 240
-    assert queue.retention_seconds == 3_600 + 86_400
-    assert queue.receives_max >= 100
+
+
+@pytest.mark.parametrize(("timeout_seconds", "receives"), [(30, 1_000), (590, 240), (890, 160)])
+def test_a_hint_that_nobody_takes_is_dead_before_sqs_forgets_it(timeout_seconds, receives):
+    queue = queue_of(timeout_seconds=timeout_seconds)
+    assert queue.receives_max == receives
+    assert queue.receives_max * queue.visibility_seconds < 12 * 86_400
 
 
 def test_a_batch_above_ten_waits_a_second_for_itself():

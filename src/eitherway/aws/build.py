@@ -58,7 +58,7 @@ def build(
             environment=list(environment),
         )
         text = json.dumps(document, indent=1) + "\n"
-        warnings = list(_sizes(document, text))
+        warnings = [*plan.warnings, *_sizes(document, text)]
         (folder / TEMPLATE_FILE).write_text(text)
         (folder / PICTURE_FILE).write_text(picture(plan))
     return Built(template=document, template_bytes=len(text.encode()), code=made, warnings=warnings)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigurationError
+from ..operation import Operation
 from .plan import Plan, Planned
 
 Json = Mapping[str, Any]
@@ -63,6 +64,8 @@ class Assumed:
     handler_seconds: float = 0.05
     overhead_seconds: float = 0.02  # of the function, around its handler
     item_writes: int = 1  # of 1 KB
+    record_reads: int = 2  # of a job: when it is claimed, and when it is told of
+    counter_writes: int = 3  # of a worker's invocation: limits drawn and given back, counters
     stream_batch: int = 10  # revisions that one invocation of the push function gets
 
 
@@ -115,7 +118,10 @@ class _Pricing:
         requests = self._prices.rest_million_requests if planned.operation.path else 0.0
         if planned.queue is None:
             return Cost(
-                api=requests, functions=self._run(1, seconds), queue=0.0, table=self._items()
+                api=requests,
+                functions=self._run(1, seconds),
+                queue=0.0,
+                table=self._items(planned.operation),
             )
         batch = planned.queue.batch
         invoked = self._run(1 / batch, seconds)  # a batch's attempts run side by side
@@ -126,7 +132,8 @@ class _Pricing:
             api=requests,
             functions=front + invoked + told,
             queue=messages * self._prices.sqs_million_requests,
-            table=self._items() + self._record(at_gateway=planned.at_gateway),
+            table=self._items(planned.operation)
+            + self._record(1 / batch, at_gateway=planned.at_gateway),
         )
 
     def _run(self, invocations: float, seconds: float) -> float:
@@ -134,11 +141,13 @@ class _Pricing:
         billed = seconds * self._gigabytes * self._gb_second * _MILLION
         return invocations * (self._prices.lambda_million_requests + billed)
 
-    def _items(self) -> float:
-        """What the handler writes, in a transaction: twice the units."""
+    def _items(self, operation: Operation) -> float:
+        """What the handler writes, in a transaction, at twice the units; a GET reads as much."""
+        if operation.method == "GET":
+            return self._assumed.item_writes * self._prices.dynamodb_million_read_units
         return 2 * self._assumed.item_writes * self._prices.dynamodb_million_write_units
 
-    def _record(self, *, at_gateway: bool) -> float:
+    def _record(self, invocations: float, *, at_gateway: bool) -> float:
         """The record's writes: (stored,) claimed, settled with the items; its indexes are sparse.
 
         A waiting record is in three indexes, a running one in two, one that ended in one.
@@ -147,4 +156,6 @@ class _Pricing:
         claimed = 1 + (listed + sweep if at_gateway else sweep + waiting)
         stored = 0 if at_gateway else 1 + listed + sweep + waiting
         settled = 2 + sweep
-        return float(stored + claimed + settled) * self._prices.dynamodb_million_write_units
+        written = stored + claimed + settled + self._assumed.counter_writes * invocations
+        read = self._assumed.record_reads * self._prices.dynamodb_million_read_units
+        return written * self._prices.dynamodb_million_write_units + read

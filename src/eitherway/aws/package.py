@@ -27,6 +27,8 @@ _SERVING = {"uvicorn", "uvloop", "httptools", "wsproto", "typer", "rich"}  # no 
 _IN_THE_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
 _LEFT_OUT = {"__pycache__", "node_modules", "tests", "test", "build", "dist"}
 _NOT_OF_EITHERWAY = {"aws", "cli", "server", "conformance", "testing", "__pycache__"}
+_EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
+_REQUIREMENT = re.compile(r"([\w.-]+)(\[[^]]*\])?")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same files make the same zip
 
 
@@ -38,6 +40,7 @@ class Code:
     architecture: str
     python: str  # such as 3.13
     requirements: Path | None = None
+    extras: Sequence[str] = ()  # of eitherway
     included: Sequence[Path] = ()
 
 
@@ -62,7 +65,7 @@ def package(code: Code, folder: Path) -> Path:
 
 def _install(code: Code, tree: Path) -> None:
     """Wheels for Lambda, in the versions that are installed here."""
-    wanted = list(_core())
+    wanted = list(_needed(code.extras))
     if code.requirements is not None:
         wanted += ["-r", str(code.requirements)]
     command = [
@@ -83,14 +86,30 @@ def _install(code: Code, tree: Path) -> None:
     shutil.rmtree(tree / "bin", ignore_errors=True)
 
 
-def _core() -> Iterator[str]:
-    """What eitherway itself needs in a function, pinned."""
+def _needed(extras: Sequence[str]) -> Iterator[str]:
+    """What eitherway itself needs in a function, and what its extras do, pinned."""
     for requirement in importlib.metadata.requires("eitherway") or []:
-        if ";" in requirement:  # of an extra
+        wanted, _, marker = requirement.partition(";")
+        extra = _EXTRA.search(marker)
+        if extra is not None and extra[1] not in extras:
             continue
-        name = re.match(r"[\w.-]+", requirement)
-        if name is not None and name[0] not in _SERVING:
-            yield f"{name[0]}=={importlib.metadata.version(name[0])}"
+        name, brackets = _REQUIREMENT.match(wanted).groups()  # type: ignore[union-attr]
+        if name not in _SERVING and name not in _IN_THE_RUNTIME:
+            yield f"{name}{brackets or ''}=={_version(name)}"
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigurationError(
+            f"{name} is not installed here: install it, as the app needs it"
+        ) from None
+
+
+def extras() -> Sequence[str]:
+    """The extras of eitherway."""
+    return importlib.metadata.metadata("eitherway").get_all("Provides-Extra") or []
 
 
 def _copy_eitherway(tree: Path) -> None:

@@ -19,7 +19,7 @@ from ..gateway.description.schemas import REF, Schemas
 from ..operation import Operation
 from ..policy import Limit
 from ..settings import Settings
-from .accepting import RETENTION_SECONDS_MAX, Accepting, accepting
+from .accepting import Accepting, accepting
 from .draft4 import IrreducibleError, reduced
 from .paths import check_path
 
@@ -40,8 +40,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")  # stands in templates of API Gate
 _CONCURRENCY_MAX = 1_000
 _BATCH_MAX = 10  # more would wait for a second before each batch
 _DEFAULT_SECONDS = 60.0  # of an operation that says nothing
-_DAY_SECONDS = 86_400
-_RECEIVES_MIN = 100
+_RECEIVES_MIN, _RECEIVES_MAX = 100, 1_000
+_TRIED_SECONDS = 10 * 86_400  # until a hint that nobody takes is dead: SQS keeps it for 14 days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,6 @@ class Queue:
     window_seconds: int
     concurrency: int
     visibility_seconds: int
-    retention_seconds: int
     receives_max: int
 
 
@@ -94,6 +93,11 @@ class Plan:
         self._schemas = Schemas(app.operations)
         self.operations = [self._planned(one) for one in app.operations]
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What of the app is not there, although nothing refuses it."""
+        return [f"what is mounted at {path} is not served" for path in self.app.mounted]
+
     def _planned(self, operation: Operation) -> Planned:
         check_able(CAPABILITIES, operation)
         if not _NAME.fullmatch(operation.name):
@@ -103,7 +107,8 @@ class Plan:
             )
         if operation.callbacks:
             raise ConfigurationError(
-                f"{operation.name}: nothing delivers callbacks on AWS yet: leave callbacks= out"
+                f"{operation.name}: callbacks need a limit for each host, not kept on AWS: "
+                "leave callbacks= out"
             )
         if operation.path is not None:
             check_path(operation.name, operation.path)
@@ -130,6 +135,7 @@ class Plan:
             )
         room = _room(operation)
         batch, window = _batch(operation, room)
+        visibility_seconds = 6 * worker_seconds + window
         return Queue(
             name=names.queue(self.stack, operation.name),
             alone=names.queue(self.stack, operation.name, alone=True),
@@ -137,11 +143,10 @@ class Plan:
             batch=batch,
             window_seconds=window,
             concurrency=min(_CONCURRENCY_MAX, max(CONCURRENCY_MIN, room // batch)),
-            visibility_seconds=6 * worker_seconds + window,
-            retention_seconds=min(
-                RETENTION_SECONDS_MAX, math.ceil(operation.deadline_seconds) + _DAY_SECONDS
+            visibility_seconds=visibility_seconds,
+            receives_max=min(
+                _RECEIVES_MAX, max(_RECEIVES_MIN, _TRIED_SECONDS // visibility_seconds)
             ),
-            receives_max=min(1_000, max(_RECEIVES_MIN, 20 * operation.retry.attempts)),
         )
 
     def _model(self, operation: Operation) -> dict[str, Any] | None:

@@ -12,12 +12,12 @@ from ..aws.cost import Assumed, Prices, costs
 from ..aws.lint import lint, read_template
 from ..aws.package import Code
 from ..aws.plan import Plan
-from ..aws.smoke import Smoke, stack_urls
 from ..aws.template import template
 from ..errors import ConfigurationError
 from ..importing import load_app
 from . import aws_options as given
 from .aws_report import built_document, print_built, print_parity
+from .aws_smoke import Smoke, stack_urls
 from .options import Target, settings_of
 from .store import JsonOption, console, print_json
 
@@ -33,6 +33,7 @@ def build_command(
     architecture: given.ArchOption = "arm64",
     python: given.PythonOption = given.PYTHON,
     requirements: given.RequirementsOption = None,
+    extras: given.ExtrasOption = "",
     include: given.IncludeOption = None,
     env: given.EnvOption = None,
     prices: given.PricesOption = None,
@@ -51,6 +52,7 @@ def build_command(
         architecture=architecture,
         python=python,
         requirements=requirements,
+        extras=given.extras_of(extras),
         included=include or [],
     )
     built = build(plan, code, out, environment=env or [], zipped=zipped)

@@ -9,14 +9,18 @@ from typing import Annotated
 
 import typer
 
-from ..aws.package import PLATFORMS
+from ..aws.package import PLATFORMS, extras
 from ..engines.aws import names
 from ..errors import ConfigurationError
 
 PYTHON = "3.13"
 _PYTHONS = re.compile(r"3\.(1[1-9])")
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-_NOT_OF_USERS = ("AWS_", "LAMBDA_", "EITHERWAY_FUNCTION")
+_NOT_OF_USERS = ("AWS_", "LAMBDA_")
+_OF_THE_STACK = {
+    f"EITHERWAY_{name}"
+    for name in ("APP", "ENGINE", "FUNCTION", "PREFIX", "PUBLIC_URL", "SERVE", "SOCKET_URL")
+}
 
 StackOption = Annotated[
     str | None, typer.Option("--stack", metavar="NAME", help="of the stack; the app's by default")
@@ -28,6 +32,9 @@ PythonOption = Annotated[
 ]
 RequirementsOption = Annotated[
     Path | None, typer.Option("--requirements", metavar="FILE", help="what the app needs, for pip")
+]
+ExtrasOption = Annotated[
+    str, typer.Option("--extras", metavar="A,B", help="of eitherway that the app uses: auth, sql")
 ]
 IncludeOption = Annotated[
     list[Path] | None, typer.Option("--include", metavar="PATH", help="pack this, too")
@@ -71,6 +78,16 @@ WithinOption = Annotated[
 ]
 
 
+def extras_of(given: str) -> list[str]:
+    """The extras that a flag names. `ConfigurationError` for one that is none."""
+    named = [one.strip() for one in given.split(",") if one.strip()]
+    unknown = set(named) - set(extras())
+    if unknown:
+        known = ", ".join(sorted(extras()))
+        raise ConfigurationError(f"--extras {min(unknown)!r}: give some of {known}")
+    return named
+
+
 def check_build(
     architecture: str, python: str, environment: Sequence[str], files: Sequence[tuple[str, Path]]
 ) -> None:
@@ -82,9 +99,10 @@ def check_build(
             f"--python {python!r}: give a version from 3.11 on, such as {PYTHON}"
         )
     for name in environment:
-        if not _VARIABLE.fullmatch(name) or name.startswith(_NOT_OF_USERS):
+        if not _VARIABLE.fullmatch(name) or name in _OF_THE_STACK or name.startswith(_NOT_OF_USERS):
             raise ConfigurationError(
-                f"--env {name!r}: give the name of a variable of yours, such as BANK_URL"
+                f"--env {name!r}: give a variable of the app, such as BANK_URL, or a setting that "
+                "the stack leaves open, such as EITHERWAY_RETENTION_SECONDS"
             )
     for flag, path in files:
         if not path.exists():

@@ -68,7 +68,8 @@ def print_built(document: Mapping[str, Any], out: Path) -> None:
     size = f"{document['resources']} resources, {document['template_bytes']} bytes of template"
     console.print(f"{out}: {size}, {document['code'] or 'no code'}", soft_wrap=True)
     console.print(
-        f"prices of {prices['date']}, {prices['region']}; a write and 50 ms a call, full batches",
+        f"prices of {prices['date']}, {prices['region']}; "
+        "a call takes 50 ms and writes (a GET reads), batches are full",
         soft_wrap=True,
     )
     for line in _next_steps(document, out):

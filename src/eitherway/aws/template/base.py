@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...engines.aws import names, tables
+from ..accepting import RETENTION_SECONDS_MAX
 from .cloudformation import Json, Resources, attribute, ref, sub
 from .mapping import public_url
 
 _KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
-_DEAD_SECONDS = 1_209_600  # the longest
 DEAD_WORKER_SECONDS = 60
 
 
@@ -80,7 +80,7 @@ def add_stores(resources: Resources, stack: str, write_units_max: int | None) ->
         "AWS::SQS::Queue",
         {
             "QueueName": names.dead_queue(stack),
-            "MessageRetentionPeriod": _DEAD_SECONDS,
+            "MessageRetentionPeriod": RETENTION_SECONDS_MAX,
             "VisibilityTimeout": 6 * DEAD_WORKER_SECONDS,
         },
     )

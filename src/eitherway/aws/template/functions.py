@@ -111,8 +111,8 @@ class Functions:
 
     def follow(self) -> Json:
         """Be fed from the stream of the table of jobs."""
-        stream = attribute("Jobs", "StreamArn")
-        return allow("dynamodb:DescribeStream GetRecords GetShardIterator ListStreams", stream)
+        streams = sub("${Jobs.Arn}/stream/*")  # `ListStreams` is of all of them
+        return allow("dynamodb:DescribeStream GetRecords GetShardIterator ListStreams", streams)
 
     def _on(self, table: str, actions: str) -> Json:
         """What may be done to a table, and to its indexes."""

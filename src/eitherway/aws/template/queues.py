@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..accepting import RETENTION_SECONDS_MAX
 from ..plan import CONCURRENCY_MIN, Queue
 from .base import dead_queue_arn
 from .cloudformation import Resources, attribute, ref
@@ -25,7 +26,7 @@ def _add(resources: Resources, name: str, physical: str, queue: Queue) -> str:
     properties = {
         "QueueName": physical,
         "VisibilityTimeout": queue.visibility_seconds,
-        "MessageRetentionPeriod": queue.retention_seconds,
+        "MessageRetentionPeriod": RETENTION_SECONDS_MAX,
         "RedrivePolicy": redrive,
     }
     return resources.add(name, "AWS::SQS::Queue", properties)

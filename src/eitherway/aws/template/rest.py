@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from ...operation import Operation
-from ...problem import MEDIA_TYPE
+from ...problem import CATALOGUE, MEDIA_TYPE
 from ..paths import Part, parts
 from .cloudformation import Json, Resources, attribute, ref, sub
 from .mapping import integration_responses, method_responses, problem, send_message
@@ -34,6 +34,7 @@ class RestApi:
         self._resources = resources
         self._nodes: dict[tuple[str, ...], tuple[Json, Part]] = {}
         self._methods: list[str] = []
+        self._refusals: list[str] = []
         resources.add(
             "Api",
             "AWS::ApiGateway::RestApi",
@@ -60,10 +61,12 @@ class RestApi:
         if status:
             properties["StatusCode"] = status
         else:  # of many statuses: the document says none in particular
-            blank = '{"type":"about:blank","status":$context.status}'
+            blank = f'{{"type":"about:blank","title":"{CATALOGUE[name][1]}","detail":"{detail}"}}'
             properties["ResponseTemplates"] = {"application/json": blank}
-        name = "Refusal" + kind.title().replace("_", "")
-        self._resources.add(name, "AWS::ApiGateway::GatewayResponse", properties)
+        logical = "Refusal" + kind.title().replace("_", "")
+        self._refusals.append(
+            self._resources.add(logical, "AWS::ApiGateway::GatewayResponse", properties)
+        )
 
     def function(self, name: str, method: str, path: str, function: str) -> None:
         """Serve `method path` by a function: it gets the request as it is."""
@@ -178,7 +181,7 @@ class RestApi:
             f"Deployment{digest}",
             "AWS::ApiGateway::Deployment",
             {"RestApiId": ref("Api")},
-            DependsOn=self._methods,
+            DependsOn=[*self._refusals, *self._methods],
         )
         self._resources.add(
             "Stage",

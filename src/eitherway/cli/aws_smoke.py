@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import ConfigurationError, EitherwayError
-from .listening import Listening
+from .aws_listening import Listening
 
 _BETWEEN_SECONDS = 1.0
 _FINAL = {"succeeded", "failed", "canceled"}
