@@ -66,4 +66,8 @@ async def test_a_killed_worker_leaves_its_job_to_the_next_one(tmp_path, moto_env
 
     assert document["status"] == "succeeded"
     assert run == job_id
-    assert [attempt["outcome"] for attempt in document["attempts"]] == ["lease_lost", "succeeded"], document
+    print(document)
+    assert [attempt["outcome"] for attempt in document["attempts"]] == [
+        "lease_lost",
+        "succeeded",
+    ], document
