@@ -61,7 +61,8 @@ async def test_a_burst_through_plain_sessions_takes_turns(tmp_path):
         sent = [client.post("/api/heroes", json={"name": f"h{n}"}) for n in range(60)]
         assert {answer.status_code for answer in await asyncio.gather(*sent)} == {201}
         assert (await client.get("/count")).json() == 60
-        assert (await client.get("/open")).json() == 0
+        while (await client.get("/open")).json() != 0:
+            await tick()  # FastAPI gives a route's session back after its answer
 
 
 async def test_once_holds_in_a_transaction_of_a_dependency_when_workers_die(tmp_path):

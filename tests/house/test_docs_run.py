@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 import typer
 
-from eitherway.cli.main import cli
+from eitherway.cli.main import command_line
 from node import NODE
 
 from .conftest import ROOT
@@ -56,7 +56,7 @@ def test_commands_on_the_page_parse(page: Path) -> None:
             while words and re.match(r"\w+=", words[0]):
                 del words[0]  # a variable of the environment
             if words[:1] == ["eitherway"]:
-                parse(typer.main.get_command(cli), words[1:])
+                parse(typer.main.get_command(command_line()), words[1:])
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "js")], ids=name_of)

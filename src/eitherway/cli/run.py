@@ -1,4 +1,4 @@
-"""`run`, `gateway` and `worker`: the processes of an app."""
+"""`run`, `gateway` and `worker`: the processes of an app, each of which imports its own part."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ..app import App
 from ..errors import ConfigurationError
 from ..importing import load_app
 from ..settings import Settings
 from ..worker.scaling import Scaling
+from .listening import bind, url_of
+from .living import run_loop
 from .logs import configure
 from .options import (
     CheckOption,
@@ -37,8 +38,7 @@ from .options import (
     settings_of,
     shared_flags,
 )
-from .serving import bind, run_loop, serve_gateway, serve_single, url_of, work, work_alone
-from .supervisor import Supervisor
+from .working import work, work_alone
 
 logger = logging.getLogger("eitherway")
 
@@ -85,7 +85,11 @@ def run(
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
+        from .serving import serve_single  # noqa: PLC0415 - see above
+
         run_loop(serve_single(app, settings, target, listener))
+    from .supervisor import Supervisor  # noqa: PLC0415 - see above
+
     listener.set_inheritable(True)
     gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
     worker = [*shared_flags(settings), "--supervised"]
@@ -128,6 +132,8 @@ def gateway(
         log_level=log_level,
         serve=serve,
     )
+    from .serving import serve_gateway  # noqa: PLC0415 - see above
+
     configure(settings)
     if listener is None:
         app = _load(target, settings)
@@ -178,6 +184,8 @@ def _load(target: str, settings: Settings) -> App:
 
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the processes that this one starts print nothing
+
     Console(stderr=True, highlight=False).print(
         f"[bold]{name}[/bold] is served at {settings.public_url or url_of(listener)}",
         soft_wrap=True,  # programs read this line

@@ -88,7 +88,9 @@ class Block:
             if self._covers(rule, granted, self._store.now() + lease_seconds):
                 self._spare -= granted
             else:
-                granted = await self._update(lambda use: self._take(use, rule, count, lease_seconds))
+                granted = await self._update(
+                    lambda use: self._take(use, rule, count, lease_seconds)
+                )
             self.taken += granted
             self.full = self.full or not granted
         return granted

@@ -38,9 +38,7 @@ async def held_rows(core: Core, leases: Sequence[Lease]) -> list[Row | None]:
     if not missing:
         return known
     found = dict(zip(missing, await parts.read(core.store, missing), strict=True))
-    return [
-        found.get(lease.job_id, row) for lease, row in zip(leases, known, strict=True)
-    ]
+    return [found.get(lease.job_id, row) for lease, row in zip(leases, known, strict=True)]
 
 
 async def _extend(core: Core, extension: Extension) -> bool:

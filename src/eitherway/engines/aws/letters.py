@@ -67,9 +67,7 @@ def redriven(row: Row, wanted: Redrive, now: float) -> Row:
     if wanted.message is not None:
         message = wanted.message
         row = parts.split(
-            replace(
-                row, payload=message.payload, params=message.params, headers=message.headers
-            )
+            replace(row, payload=message.payload, params=message.params, headers=message.headers)
         )
     after = moved(
         row,

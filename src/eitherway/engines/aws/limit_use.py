@@ -67,7 +67,7 @@ class Use:
         return self.parts.setdefault(process, Part())
 
     def turn_back(self, now: float) -> bool:
-        """Fill from here on where the clock was set back, or another's is ahead; whether by much."""
+        """Fill from here on where the clock was set back; whether it was by much."""
         if self.filled is None or self.filled <= now:
             return False
         ahead_seconds, self.filled = self.filled - now, now

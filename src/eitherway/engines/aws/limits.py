@@ -30,7 +30,7 @@ class Limits:
     def __init__(self, store: Store, wake: Wake, randomness: Randomness) -> None:
         self._store = store
         self._wake = wake
-        self._name = _name(randomness)  # of this process
+        self._name = randomness.name()  # of this process
         self._blocks: dict[str, Block] = {}
         self._places: dict[str, dict[int, tuple[str, ...]]] = {}  # by job and token: its limits
         self._paused: frozenset[str] = frozenset()
@@ -142,18 +142,15 @@ class Limits:
     async def _share(self, wish: ShareWish) -> Share:
         name, now = self._name, self._store.now()
 
-        def share(use: Use) -> tuple[Share, bool]:
-            held = use.part(name).held
-            before = use.calls_want
+        def share(use: Use) -> tuple[tuple[Share, bool], bool]:
+            held, wanted = use.part(name).held, use.calls_want
             share = use.share(wish, name, now)
-            moved = share.slots or held or share.starts or wish.unused or before != use.calls_want
-            nonlocal freed
-            freed = share.slots < held or bool(wish.unused)
-            return share, bool(moved)
+            is_freed = share.slots < held or wish.unused > 0
+            is_moved = share.slots or held or share.starts or wish.unused
+            return (share, is_freed), bool(is_moved) or wanted != use.calls_want
 
-        freed = False
-        result = await self._block(wish.limit.name).change(share, wish.limit)
-        if freed:
+        result, is_freed = await self._block(wish.limit.name).change(share, wish.limit)
+        if is_freed:
             self._wake.signal([Topic.WORK])
         return result
 
@@ -228,7 +225,3 @@ async def _forgiving(giving: Awaitable[None], block: Block) -> None:
         await giving
     except EitherwayError as error:
         logger.warning("limit %s: what is not used comes back later: %s", block.name, error)
-
-
-def _name(randomness: Randomness) -> str:
-    return randomness.name()

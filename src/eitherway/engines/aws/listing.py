@@ -61,9 +61,7 @@ async def page(core: Core, wanted: JobFilter, after: str | None, count: int) -> 
     return JobPage(jobs=tuple(record for _, record in kept), cursor=cursor)
 
 
-async def _records(
-    core: Core, ids: Sequence[str], wanted: JobFilter
-) -> list[JobRecord | None]:
+async def _records(core: Core, ids: Sequence[str], wanted: JobFilter) -> list[JobRecord | None]:
     rows = await parts.read(core.store, ids) if ids else []
     now = core.store.now()
     records = [None if row is None else to_record(row, now) for row in rows]
@@ -80,9 +78,7 @@ def _fits(record: JobRecord, wanted: JobFilter) -> bool:
     )
 
 
-async def _look(
-    store: Store, wanted: JobFilter, operation: str, before: str, count: int
-) -> _Found:
+async def _look(store: Store, wanted: JobFilter, operation: str, before: str, count: int) -> _Found:
     is_dead = wanted.dead or wanted.cause is not None
     is_plain = wanted.states is None and wanted.cause is None
     limit = min(count + 1, LOOKED_AT_MAX) if is_plain else LOOKED_AT_MAX

@@ -9,6 +9,7 @@ from . import waiting
 from .core import Core
 from .wake import Topic
 
+
 async def ready(core: Core, demands: Sequence[Demand], wait_seconds: float) -> list[str]:
     """Of which operations something may be received; waits for it."""
     until = core.store.now() + wait_seconds
