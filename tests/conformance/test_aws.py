@@ -38,10 +38,12 @@ class InStack(EngineHarness):
         return f"aws://{REGION}/t{next(stacks)}"
 
 
+@pytest.mark.slow
 class TestStack(EngineCases, OwnedEventCases, InStack):
     """One engine, one stack."""
 
 
+@pytest.mark.slow
 class TestStackShared(SharedCases, SharedChargeCases, SharedKeyCases, InStack):
     """Several engines, one stack."""
 

@@ -97,6 +97,7 @@ def test_without_its_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
         load_engine(f"aws://{REGION}", clock=SystemClock(), randomness=Randomness())
 
 
+@pytest.mark.slow
 async def test_tables_that_are_not_there_are_one_line(prefix: str, clock: VirtualClock) -> None:
     with pytest.raises(ConfigurationError, match=f"no table {prefix}-.* in {REGION}") as refused:
         await make(prefix, clock).open(create=False)
@@ -115,6 +116,7 @@ def test_names_fit_and_are_apart() -> None:
     assert names.queue("shop", "place_order") == "shop-place_order"
 
 
+@pytest.mark.slow
 async def test_a_hint_is_taken_once(engine: AwsEngine) -> None:
     await engine.accept([a_job(1)])
     first, twice = await take_hints(engine, a_hint(), a_hint())
@@ -127,6 +129,7 @@ async def test_a_hint_is_taken_once(engine: AwsEngine) -> None:
     assert again.delivery is None
 
 
+@pytest.mark.slow
 async def test_hints_without_reason_are_dropped(engine: AwsEngine, clock: VirtualClock) -> None:
     """Unknown, ended, past its deadline, for others to run alone."""
     held = await take_new(engine, 1)
@@ -140,6 +143,7 @@ async def test_hints_without_reason_are_dropped(engine: AwsEngine, clock: Virtua
     assert [(each.drop, each.delivery) for each in taken] == [(True, None)] * 4
 
 
+@pytest.mark.slow
 async def test_hints_for_later_say_when(engine: AwsEngine) -> None:
     """Not due, of a newer version, of an operation that is not asked for."""
     await engine.accept([a_job(1, due=START + 90), a_job(2, version=2), a_job(3, operation="x")])
@@ -151,6 +155,7 @@ async def test_hints_for_later_say_when(engine: AwsEngine) -> None:
     assert other.later_seconds
 
 
+@pytest.mark.slow
 async def test_a_hint_may_bring_the_job_itself(engine: AwsEngine) -> None:
     """Then the record is made by whoever takes it, and by nobody twice."""
     cursor = (await engine.events(None, 0)).cursor
@@ -167,6 +172,7 @@ async def test_a_hint_may_bring_the_job_itself(engine: AwsEngine) -> None:
     assert (again.drop, again.delivery) == (True, None)
 
 
+@pytest.mark.slow
 async def test_a_job_that_comes_too_late_is_recorded_and_expires(
     engine: AwsEngine, clock: VirtualClock
 ) -> None:
@@ -178,6 +184,7 @@ async def test_a_job_that_comes_too_late_is_recorded_and_expires(
     assert late.job.id == job_id(1)
 
 
+@pytest.mark.slow
 async def test_what_is_large_is_kept_apart_and_whole(engine: AwsEngine, prefix: str) -> None:
     """A record of a payload and an answer as large as they may be fits no item of DynamoDB."""
     size = engine.capabilities.payload_bytes_max
@@ -196,6 +203,7 @@ async def test_what_is_large_is_kept_apart_and_whole(engine: AwsEngine, prefix: 
     assert list(await engine.messages([job_id(1)])) == [message]
 
 
+@pytest.mark.slow
 async def test_a_hint_that_is_late_is_sent_again(
     engine: AwsEngine, prefix: str, clock: VirtualClock
 ) -> None:
@@ -221,6 +229,7 @@ def received(prefix: str, operation: str) -> list[str]:
     return [json.loads(message["Body"])["job"] for message in messages]
 
 
+@pytest.mark.slow
 async def test_a_throttle_of_a_commit_is_told_as_one(
     engine: AwsEngine, moto_environment: dict[str, str]
 ) -> None:
@@ -235,6 +244,7 @@ async def test_a_throttle_of_a_commit_is_told_as_one(
     assert (await settle(engine, end, put(COUNTER, b"1"))).status is SettleStatus.DONE
 
 
+@pytest.mark.slow
 async def test_a_throttle_of_anything_else_is_for_now(
     engine: AwsEngine, moto_environment: dict[str, str]
 ) -> None:
