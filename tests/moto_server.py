@@ -7,6 +7,7 @@ for each of the ten types of an attribute under several names: here, under its o
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -25,6 +26,27 @@ class Quiet(WSGIRequestHandler):
 
     def log_request(self, *_: Any) -> None:
         pass
+
+
+def throttled(application: Wsgi) -> Wsgi:
+    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method."""
+    left: Counter[str] = Counter()
+
+    def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        _, first, *rest = environ["PATH_INFO"].split("/")
+        if first == "throttle":
+            method, times = rest
+            left[f"DynamoDB_20120810.{method}"] = int(times)
+            start("204 No Content", [])
+            return []
+        method = environ.get("HTTP_X_AMZ_TARGET", "")
+        if not left[method]:
+            return application(environ, start)
+        left[method] -= 1
+        start("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
+        return [b'{"__type": "ProvisionedThroughputExceededException", "message": "slower"}']
+
+    return serve
 
 
 def one_at_a_time(application: Wsgi) -> Wsgi:
@@ -56,7 +78,7 @@ def look_types_up_once() -> None:
 
 def main() -> None:
     look_types_up_once()
-    application = one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    application = one_at_a_time(throttled(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

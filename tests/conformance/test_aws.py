@@ -1,10 +1,10 @@
 """The engine on DynamoDB and SQS passes the conformance kit, against moto."""
 
-from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
+from aws import REGION
 from eitherway.clock import SystemClock
 from eitherway.engine.conformance import (
     CrashCases,
@@ -17,18 +17,15 @@ from eitherway.engine.conformance import (
 )
 from eitherway.engines.aws.engine import AwsEngine
 from eitherway.ids import Randomness
-from aws import REGION, moto
 
 stacks = count(1)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def aws() -> Iterator[None]:
-    """One server for all of this file; each test has a stack of its own."""
-    with moto() as environment, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        yield
+@pytest.fixture(autouse=True)
+def aws(moto_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One server for all; each test has a stack of its own. What it starts finds it, too."""
+    for name, value in moto_environment.items():
+        monkeypatch.setenv(name, value)
 
 
 class InStack(EngineHarness):

@@ -27,20 +27,17 @@ async def accept(core: Core, jobs: Sequence[NewJob]) -> list[bool]:
     """Store jobs, each under its key where it has one; True where one is new."""
     core.store.at_step("accept.begun")
     now = core.store.now()
-    seen: set[str] = set()
-    first = [job.id not in seen and not seen.add(job.id) for job in jobs]
     rows = [new_row(job, now) for job in jobs]
-    turns: dict[tuple[str, str], list[int]] = {}
-    for place, (job, is_first) in enumerate(zip(jobs, first, strict=True)):
-        if is_first:  # of those under one key the first is to be new
-            turns.setdefault(("", job.id) if job.key is None else ("key", job.key.key), []).append(place)
     new = [False] * len(jobs)
+    turns: dict[str, list[int]] = {}  # of those with one id, or under one key, the first is new
+    for place, job in enumerate(jobs):
+        turns.setdefault(job.id if job.key is None else job.key.key, []).append(place)
 
-    async def store_in_turn(places: Sequence[int]) -> None:
+    async def in_turn(places: Sequence[int]) -> None:
         for place in places:
             new[place] = await _store(core, jobs[place], rows[place])
 
-    await gathered(store_in_turn(places) for places in turns.values())
+    await gathered(in_turn(places) for places in turns.values())
     await core.told(*((None, row) for row, is_new in zip(rows, new, strict=True) if is_new))
     if jobs:
         core.store.at_step("accept.hinted")

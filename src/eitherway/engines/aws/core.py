@@ -9,7 +9,7 @@ from .counters import Counters
 from .hints import Hints
 from .limits import Limits
 from .rows import Row
-from .store import Store
+from .store import Store, gathered
 from .stream import Stream
 from .wake import Topic, Wake
 
@@ -40,12 +40,12 @@ class Core:
         if waiting:
             topics.add(Topic.WORK)
         self.wake.signal(topics)
-        await self.hints.send(waiting)
-        await self.counters.flush()
+        await gathered([self.hints.send(waiting), self.counters.flush()])
 
     async def close(self) -> None:
         """Let everybody go who waits, and give back what is held of queues."""
         self.wake.close()
         await self.hints.close()
+        await self.limits.close()
         await self.counters.flush()
         self.store.close()

@@ -139,7 +139,7 @@ class AwsEngine(OperatedAws, Engine):
         """The WebSocket connections of the stack; `url` is where they are posted to."""
         return Channels(self._opened().store, url)
 
-    async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:
+    async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:  # noqa: ARG002
         """Refused: a function does not outlive its answer."""
         raise EngineError("the engine on AWS cannot make a running call a job")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ...engine.values import Extension, Lease
 from ...errors import EngineUnavailableError
+from ...job import JobState
 from . import parts
 from .core import Core
 from .rows import Row, Told, quiet, to_text
@@ -18,6 +19,8 @@ TRIES = 5
 
 async def extend(core: Core, extensions: Sequence[Extension]) -> list[bool]:
     """Hold leases longer, and record progress; False where one is lost."""
+    if extensions:
+        await core.limits.hold(max(extension.lease_seconds for extension in extensions))
     held = await gathered(_extend(core, extension) for extension in extensions)
     if any(extension.progress is not None for extension in extensions):
         await core.told()
@@ -35,10 +38,7 @@ async def held_rows(core: Core, leases: Sequence[Lease]) -> list[Row | None]:
     if not missing:
         return known
     found = dict(zip(missing, await parts.read(core.store, missing), strict=True))
-    return [
-        found[lease.job_id] if lease.job_id in found else row
-        for lease, row in zip(leases, known, strict=True)
-    ]
+    return [found.get(lease.job_id, row) for lease, row in zip(leases, known, strict=True)]
 
 
 async def _extend(core: Core, extension: Extension) -> bool:
@@ -46,6 +46,8 @@ async def _extend(core: Core, extension: Extension) -> bool:
     for _ in range(TRIES):
         (row,) = await held_rows(core, [lease])
         if row is None or not row.holds(lease.token):
+            if row is None or row.state is not JobState.CANCELED:
+                core.limits.forget(lease)  # of a canceled job, when its handler returns
             return False
         after = _extended(row, extension, core.store.now())
         if not await commit(core.store, [swap(core.store, row, after)]):

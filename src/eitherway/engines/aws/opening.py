@@ -87,7 +87,7 @@ async def _table(store: Store, properties: Any, *, create: bool) -> None:
         if not create:
             region = store.place.region
             raise ConfigurationError(
-                f"there is no table {name} in {region}: eitherway aws build makes the stack's template"
+                f"there is no table {name} in {region}: eitherway aws build makes its template"
             ) from error
         await _make(store, wanted)
 

@@ -32,9 +32,16 @@ async def store_payload(store: Store, row: Row, *, over: bool = False) -> None:
     """
     if not row.payload_apart:
         return
+    write = payload(store, row)
+    if not over:
+        write = replace(write, condition="attribute_not_exists(id)")
+    await commit(store, [write])
+
+
+def payload(store: Store, row: Row) -> Write:
+    """Put the payload that is apart, whatever was there."""
     image = {**_key(row, answer=False), "bytes": {"B": row.payload}}
-    condition = "" if over else "attribute_not_exists(id)"
-    await commit(store, [Write(table=store.jobs, image=image, condition=condition)])
+    return Write(table=store.jobs, image=image)
 
 
 async def store_answer(store: Store, row: Row) -> None:

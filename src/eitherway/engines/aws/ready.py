@@ -9,9 +9,6 @@ from . import waiting
 from .core import Core
 from .wake import Topic
 
-_ELSEWHERE_SECONDS = 1.0
-"""What is paused, or without room in a limit, is looked at again after that: others may end it."""
-
 
 async def ready(core: Core, demands: Sequence[Demand], wait_seconds: float) -> list[str]:
     """Of which operations something may be received; waits for it."""
@@ -19,13 +16,12 @@ async def ready(core: Core, demands: Sequence[Demand], wait_seconds: float) -> l
     while not core.wake.closed:
         seen = core.wake.count(Topic.WORK)
         now = core.store.now()
-        open_for = await core.limits.able(demands)
+        open_for, elsewhere_seconds = await core.limits.able(demands)
         found, due = await waiting.look(core, open_for, now)
         left = until - core.store.now()
         if found or left <= 0:
             return found
         core.hints.listen(open_for)
-        if len(open_for) < len(demands):
-            due = min(due, now + _ELSEWHERE_SECONDS)
+        due = min(due, now + elsewhere_seconds)
         await core.wake.wait(Topic.WORK, seen, min(until, due) - core.store.now())
     return []

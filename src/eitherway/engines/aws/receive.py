@@ -64,6 +64,7 @@ async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -
     if await commit(core.store, [write]):
         return None
     core.held[row.id] = leased
+    core.limits.started(leased)
     core.counters.count(None if is_new else row, leased)
     return delivery_of(leased, now)
 
@@ -75,23 +76,17 @@ def delivery_of(row: Row, now: float) -> Delivery:
 
 
 async def _receive(core: Core, demand: Demand) -> list[Delivery]:
-    room = await core.limits.draw(demand)
-    if room <= 0:
-        return []
     deliveries: list[Delivery] = []
     passed: set[str] = set()
-    try:
-        for _ in range(_ROUNDS):
-            left = room - len(deliveries)
-            hints = await core.hints.take(demand, left)
-            ids = await _candidates(core, demand, hints, left, passed)
-            passed |= set(ids)
-            deliveries += await _claim_some(core, demand, ids, left, hints)
-            if len(deliveries) == room or not ids:
-                break
-    finally:
-        if len(deliveries) < room:
-            await core.limits.give_back(demand, room - len(deliveries))
+    for _ in range(_ROUNDS):
+        left = demand.count - len(deliveries)
+        hints = await core.hints.take(demand, left)
+        ids = await _candidates(core, demand, hints, left, passed)
+        passed |= set(ids)
+        taken = await _claim_some(core, replace(demand, count=left), ids, hints)
+        deliveries += taken
+        if len(deliveries) == demand.count or not ids:
+            break
     if deliveries:
         await core.told()
     return deliveries
@@ -108,22 +103,38 @@ async def _candidates(
 
 
 async def _claim_some(
-    core: Core, demand: Demand, ids: Sequence[str], count: int, hints: Mapping[str, str]
+    core: Core, demand: Demand, ids: Sequence[str], hints: Mapping[str, str]
 ) -> list[Delivery]:
-    """Claim the first due of these, `count` at most; say what becomes of the hints."""
+    """Claim the first due of these, as many as may start; say what becomes of the hints."""
     now = core.store.now()
     rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
     able = sorted(
         (row for row in rows.values() if can_start(row, demand, now)),
         key=lambda row: (row.due, row.id),
     )
-    claimed = await gathered(claim(core, row, demand) for row in able[:count])
-    kept = {row.id for row in able[count:]}
-    others = {id_ for id_, row in rows.items() if row.waits and id_ not in {r.id for r in able}}
+    claimed, room = await _claim(core, demand, able[: demand.count])
+    kept = {row.id for row in able[room:]}
+    others = {id_ for id_, row in rows.items() if row.waits} - {row.id for row in able}
     core.hints.keep(demand, _some(hints, kept))
     await core.hints.leave(demand, _some(hints, others))
     await core.hints.done(demand, _some(hints, set(hints) - kept - others))
-    return [delivery for delivery in claimed if delivery is not None]
+    return claimed
+
+
+async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[Delivery], int]:
+    """Claim as many of these as the limits have room for; those, and for how many there was."""
+    if not able:
+        return [], 0
+    wanted = replace(demand, count=len(able))
+    room = await core.limits.draw(wanted)
+    claimed: list[Delivery | None] = []
+    try:
+        claimed = await gathered(claim(core, row, demand) for row in able[:room])
+    finally:
+        unused = room - sum(delivery is not None for delivery in claimed)
+        if unused:
+            await core.limits.give_back(wanted, unused)
+    return [delivery for delivery in claimed if delivery is not None], room
 
 
 def _some(hints: Mapping[str, str], ids: set[str]) -> dict[str, str]:

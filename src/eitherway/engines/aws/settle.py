@@ -94,6 +94,8 @@ class _Attempt:
             for finish, _ in lost
             if await let_go(self.core, finish.lease.job_id, finish.lease.token)
         ]
+        for finish, _ in lost:
+            self.core.limits.forget(finish.lease)
         return Settled(
             status=SettleStatus.LEASE_LOST,
             lost=tuple(finish.lease.job_id for finish, _ in lost),

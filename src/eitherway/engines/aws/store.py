@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import boto3
@@ -59,22 +59,28 @@ class Store:
         if quiet.level == logging.NOTSET:
             quiet.setLevel(logging.WARNING)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="eitherway-aws")
-        session = boto3.session.Session(region_name=place.region)
-        config = Config(
-            retries={"mode": "standard", "max_attempts": 2},
+        self._session = session = boto3.session.Session(region_name=place.region)
+        self._config = config = Config(
+            retries={"mode": "standard", "total_max_attempts": 2},
             connect_timeout=5,
             read_timeout=30,  # a long poll takes 20
             max_pool_connections=4 * THREADS,
         )
         self.dynamo = session.client("dynamodb", config=config)
-        self.streams = session.client("dynamodbstreams", config=config)
         self.sqs = session.client("sqs", config=config)
 
     def close(self) -> None:
         """Take no more calls. What is under way ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for client in (self.dynamo, self.streams, self.sqs):
+        for client in (self.dynamo, self.sqs):
             client.close()
+        if "streams" in self.__dict__:
+            self.streams.close()
+
+    @cached_property
+    def streams(self) -> Any:
+        """The client of streams; a worker reads none, and it takes a while to make one."""
+        return self._session.client("dynamodbstreams", config=self._config)
 
     def now(self) -> float:
         """The time of the engine's clock."""
@@ -106,6 +112,24 @@ class Store:
                 {_name({name: image[name] for name in keys[0]}): image for image in images}
             )
         return [found.get(_name(key)) for key in keys]
+
+    async def partition(self, place: str) -> list[Mapping[str, Any]]:
+        """All items under one hash of the table of items, as they are now."""
+        found: list[Mapping[str, Any]] = []
+        start: dict[str, Any] = {}
+        while True:
+            answer = await self.call(
+                self.dynamo.query,
+                TableName=self.items,
+                KeyConditionExpression="place = :place",
+                ExpressionAttributeValues={":place": {"S": place}},
+                ConsistentRead=True,
+                **start,
+            )
+            found += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     async def _get_part(
         self, table: str, keys: Sequence[Mapping[str, Any]]

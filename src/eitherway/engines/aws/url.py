@@ -29,6 +29,6 @@ def place_of(url: str) -> Place:
         raise ConfigurationError(f"{url!r} names no region: aws://eu-west-1/{prefix}, say")
     if not is_prefix(prefix):
         raise ConfigurationError(
-            f"{prefix!r} in {url!r} is no prefix: up to 32 letters, digits and hyphens, a letter first"
+            f"{prefix!r} in {url!r} is no prefix: a letter, then up to 31 letters, digits, -"
         )
     return Place(parts.netloc, prefix)

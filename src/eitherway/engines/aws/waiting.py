@@ -47,6 +47,19 @@ async def due(store: Store, demand: Demand, now: float, count: int) -> list[Wait
     return await _query(store, demand, now, count, until=now)
 
 
+async def oldest(store: Store, operation: str, *, alone: bool) -> float | None:
+    """Since when the first job of an operation could have run, whatever its version."""
+    answer = await store.call(
+        store.dynamo.query,
+        TableName=store.jobs,
+        IndexName=WAITING_INDEX,
+        KeyConditionExpression="waits = :waits",
+        ExpressionAttributeValues={":waits": {"S": waits(operation, alone=alone)}},
+        Limit=1,
+    )
+    return next((float(image["due"]["N"]) for image in answer["Items"]), None)
+
+
 async def _query(
     store: Store, demand: Demand, now: float, count: int, *, until: float | None
 ) -> list[Waiting]:
