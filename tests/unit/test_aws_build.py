@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from aws_apps import ROOT
 
+import eitherway.aws.build as building
 from eitherway.cli.main import main
 
 SHOP = ROOT / "examples" / "shop"
@@ -176,6 +177,20 @@ def test_bad_input_is_one_line_and_nothing_half_made(tmp_path, more, says, build
     assert says in refused.stderr
     assert refused.stderr.count("\n") == 1, refused.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stack_that_is_too_large_is_refused_and_nothing_is_left(tmp_path, build, monkeypatch):
+    monkeypatch.setattr(building, "RESOURCES_MAX", 100)
+    refused = build(tmp_path / "out")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "137 resources" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stack_that_is_nearly_too_large_is_said(tmp_path, build, monkeypatch):
+    monkeypatch.setattr(building, "RESOURCES_MAX", 140)
+    warnings = json.loads(build(tmp_path / "out", "--json").stdout)["warnings"]
+    assert "137 resources, and CloudFormation takes 140" in warnings[-1]
 
 
 def test_an_operation_that_cannot_be_leaves_the_folder_as_it_was(tmp_path, build):
