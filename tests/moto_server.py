@@ -18,6 +18,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.sqs.models import Queue
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+FAULTS = {
+    "throttle": ("400 Bad Request", b"ProvisionedThroughputExceededException"),
+    "lose": ("500 Internal Server Error", b"InternalServerError"),
+}
+
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -30,23 +35,28 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def throttled(application: Wsgi) -> Wsgi:
-    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method."""
-    left: Counter[str] = Counter()
+def faulty(application: Wsgi) -> Wsgi:
+    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method.
+
+    With `/lose/` it does what they ask for, and answers that something is wrong with it.
+    """
+    left: Counter[tuple[str, str]] = Counter()
 
     def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        _, first, *rest = environ["PATH_INFO"].split("/")
-        if first == "throttle":
+        _, fault, *rest = environ["PATH_INFO"].split("/")
+        if fault in FAULTS:
             method, times = rest
-            left[f"DynamoDB_20120810.{method}"] = int(times)
+            left[fault, f"DynamoDB_20120810.{method}"] = int(times)
             start("204 No Content", [])
             return []
-        method = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not left[method]:
-            return application(environ, start)
-        left[method] -= 1
-        start("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
-        return [b'{"__type": "ProvisionedThroughputExceededException", "message": "slower"}']
+        for fault, (status, code) in FAULTS.items():
+            if left[fault, environ.get("HTTP_X_AMZ_TARGET", "")]:
+                left[fault, environ["HTTP_X_AMZ_TARGET"]] -= 1
+                if fault == "lose":
+                    list(application(environ, lambda *_: None))
+                start(status, [("Content-Type", "application/x-amz-json-1.0")])
+                return [b'{"__type": "%s", "message": "as was asked for"}' % code]
+        return application(environ, start)
 
     return serve
 
@@ -82,7 +92,7 @@ def leave_out() -> None:
 
 def main() -> None:
     leave_out()
-    application = one_at_a_time(throttled(DomainDispatcherApplication(create_backend_app)))
+    application = one_at_a_time(faulty(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()
