@@ -88,6 +88,9 @@ async def test_a_changed_file_is_loaded_and_a_broken_one_is_not(tmp_path, write)
         write("app = App('x'\n")
         while "live.py, line 1: SyntaxError" not in service.log.read_text():
             await tick()
+        os.kill(service.children()["worker"], signal.SIGKILL)  # it cannot be loaded again for now
+        while "the worker ended (exit code 2): starting it again" not in service.log.read_text():
+            await tick()
         await until_version(service.url, 2)
         write(SOURCE.format(version=3))
         await until_version(service.url, 3)

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from eitherway.cli import children
-from eitherway.cli.main import cli
+from eitherway.cli.main import command_line
 from eitherway.cli.serving import WEBSOCKETS
 from eitherway.gateway.push import sse
 from eitherway.settings import Settings
@@ -57,7 +57,7 @@ def test_its_commands_parse() -> None:
     ]
     assert len(commands) == 4
     for command in commands:
-        parse(typer.main.get_command(cli), shlex.split(command))
+        parse(typer.main.get_command(command_line()), shlex.split(command))
 
 
 def test_its_variables_are_settings() -> None:

@@ -14,7 +14,7 @@ import eitherway.auth
 import eitherway.client
 import eitherway.sql
 from eitherway import Context, Limit, Retry
-from eitherway.cli.main import cli
+from eitherway.cli.main import command_line
 from eitherway.client import AsyncClient, AsyncJob, Event
 from eitherway.client.options import Options, RequestOptions
 from eitherway.engine.contract import Engine
@@ -37,7 +37,7 @@ def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, command
 
 
-COMMANDS = dict(commands(typer.main.get_command(cli), "eitherway"))
+COMMANDS = dict(commands(typer.main.get_command(command_line()), "eitherway"))
 
 
 @pytest.mark.parametrize("path", COMMANDS)

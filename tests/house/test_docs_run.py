@@ -15,8 +15,10 @@ from types import ModuleType
 
 import pytest
 import typer
+from opentelemetry import trace as otel
+from opentelemetry.util._once import Once
 
-from eitherway.cli.main import cli
+from eitherway.cli.main import command_line
 from node import NODE
 
 from .conftest import ROOT
@@ -35,6 +37,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     monkeypatch.chdir(tmp_path)
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
+    # What a page sets up for a whole process is not for the tests that come after it.
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER_SET_ONCE", Once())
     return module
 
 
@@ -56,7 +61,7 @@ def test_commands_on_the_page_parse(page: Path) -> None:
             while words and re.match(r"\w+=", words[0]):
                 del words[0]  # a variable of the environment
             if words[:1] == ["eitherway"]:
-                parse(typer.main.get_command(cli), words[1:])
+                parse(typer.main.get_command(command_line()), words[1:])
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "js")], ids=name_of)

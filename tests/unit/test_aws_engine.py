@@ -12,6 +12,7 @@ import pytest
 from aws import REGION
 from eitherway.clock import SystemClock
 from eitherway.congestion import busy
+from eitherway.engine.conformance.harness import soon
 from eitherway.engine.conformance.samples import (
     COUNTER,
     LEASE_SECONDS,
@@ -20,6 +21,7 @@ from eitherway.engine.conformance.samples import (
     a_job,
     an_end,
     get_one,
+    ids,
     job_id,
     put,
     read_one,
@@ -217,6 +219,20 @@ async def test_a_hint_that_is_late_is_sent_again(
         sent.append(received(prefix, "place_order") == [job_id(1)])
     assert sent[0]
     assert 3 < sum(sent) < 8
+
+
+@pytest.mark.slow
+async def test_a_hint_may_be_faster_than_the_index(engine: AwsEngine, prefix: str) -> None:
+    """What the index does not show yet is ready, and received, because a hint names it."""
+    await engine.accept([a_job(1)])
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName=names.jobs_table(prefix),
+        Key={"id": {"S": job_id(1)}},
+        UpdateExpression="REMOVE waits",
+    )
+    assert not await engine.ready([a_demand()], 0)
+    assert list(await soon(engine.ready([a_demand()], 3600))) == ["place_order"]
+    assert ids(await take(engine)) == [job_id(1)]
 
 
 def received(prefix: str, operation: str) -> list[str]:

@@ -53,7 +53,7 @@ class Child:
 
     async def _keep(self) -> int:
         pause = _PAUSE_SECONDS_MIN
-        final = self._final
+        final: Set[int] = self._final
         while not self._stop.is_set():
             started = time.monotonic()
             child = await self._start()
@@ -62,7 +62,7 @@ class Child:
                 break
             if child.returncode is not None and child.returncode in final:
                 return child.returncode
-            final = {CONFIGURATION_EXIT}  # it has been up: what it opens may be away for a while
+            final = set()  # it has been up: its files may be written, its stores away, for a while
             if time.monotonic() - started > _SETTLED_SECONDS:
                 pause = _PAUSE_SECONDS_MIN
             logger.warning("the %s ended (%s): starting it again", self.name, _cause(child))

@@ -20,29 +20,28 @@ from ..errors import (
     InvalidInputError,
     LifespanError,
 )
-from . import backup, config, dead, describe, jobs, keys, operate, rename, run
+from . import run
 from .children import LIFESPAN_EXIT
 
-cli = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Write the operation once; serve it either way.",
-)
-cli.command("run")(run.run)
-cli.command("gateway")(run.gateway)
-cli.command("worker")(run.worker)
-cli.add_typer(jobs.cli, name="jobs")
-cli.add_typer(dead.cli, name="dead")
-cli.add_typer(keys.cli, name="keys")
-cli.command("pause")(operate.pause)
-cli.command("resume")(operate.resume)
-cli.command("stats")(operate.stats)
-cli.command("backup")(backup.backup)
-cli.command("rename")(rename.rename)
-cli.command("config")(config.config)
-cli.command("openapi")(describe.openapi)
-cli.command("asyncapi")(describe.asyncapi)
+_SERVING = {"run", "gateway", "worker"}
+
+
+def command_line(*, serving: bool = False) -> typer.Typer:
+    """The commands: those that serve an app alone, which start sooner so, or all of them."""
+    cli = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        help="Write the operation once; serve it either way.",
+    )
+    cli.command("run")(run.run)
+    cli.command("gateway")(run.gateway)
+    cli.command("worker")(run.worker)
+    if not serving:
+        from .operating import add_commands  # noqa: PLC0415 - see above
+
+        add_commands(cli)
+    return cli
 
 
 def main() -> None:
@@ -50,6 +49,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    cli = command_line(serving=not _SERVING.isdisjoint(sys.argv[1:2]))
     try:
         cli()
     except (ConfigurationError, InvalidInputError) as error:

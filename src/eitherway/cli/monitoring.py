@@ -19,7 +19,6 @@ from ..gateway.monitor import Monitor
 from ..server.bounds import Bounds
 from ..server.connection import Connection
 from ..server.crowd import Crowd
-from ..settings import Settings
 
 logger = logging.getLogger("eitherway")
 
@@ -28,13 +27,10 @@ _PORTS = 32
 
 
 @asynccontextmanager
-async def monitored(runtime: Runtime, settings: Settings) -> AsyncIterator[Health]:
-    """Serve them while the block runs, where a port is set. Gives what knows of a drain."""
-    monitor = Monitor(runtime)
-    if settings.metrics_port is None:
-        yield monitor.health
-        return
-    listener = _bind(settings.host, settings.metrics_port)
+async def monitored(runtime: Runtime, first_port: int) -> AsyncIterator[Health]:
+    """Serve them while the block runs. Gives what is to know of a drain."""
+    monitor, settings = Monitor(runtime), runtime.settings
+    listener = _bind(settings.host, first_port)
     logger.info("/metrics of this worker: http://%s:%d/metrics", *listener.getsockname()[:2])
     crowd = Crowd(Bounds.of(settings))
     http = cast("Any", partial(Connection, crowd=crowd))

@@ -1,4 +1,4 @@
-"""`run`, `gateway` and `worker`: the processes of an app."""
+"""`run`, `gateway` and `worker`: the processes of an app, each of which imports its own part."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import logging
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from ..app import App
 from ..errors import ConfigurationError
+from ..otel import set_up_sdk
 from ..settings import Settings
 from ..worker.scaling import Scaling
+from .listening import bind, url_of
+from .living import run_loop
 from .logs import configure
 from .options import (
     CheckOption,
@@ -37,8 +39,7 @@ from .options import (
     settings_of,
     shared_flags,
 )
-from .serving import bind, run_loop, serve_gateway, serve_single, url_of, work, work_alone
-from .supervisor import Supervisor
+from .working import work, work_alone
 
 logger = logging.getLogger("eitherway")
 
@@ -85,23 +86,11 @@ def run(
     listener = bind(settings)
     _announce(app.name, listener, settings)
     if single:
+        from .serving import serve_single  # noqa: PLC0415 - see above
+
+        set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
-    listener.set_inheritable(True)
-    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
-    worker = [*shared_flags(settings), "--supervised"]
-    if settings.metrics_port is not None:
-        worker += ["--metrics-port", str(settings.metrics_port)]
-    supervisor = Supervisor(
-        gateway=["gateway", target, *gateway],
-        worker=["worker", target, *worker],
-        scaling=scaling,
-        engine_url=app.engine_url(settings),
-        listener=listener,
-        drain_seconds=settings.drain_seconds,
-        check=["run", target, *shared_flags(settings), "--check"],
-        watched=Path.cwd() if reload else None,
-    )
-    sys.exit(asyncio.run(supervisor.run()))
+    _supervise(app, target, settings, scaling, listener, reload=reload)
 
 
 def gateway(
@@ -128,6 +117,8 @@ def gateway(
         log_level=log_level,
         serve=serve,
     )
+    from .serving import serve_gateway  # noqa: PLC0415 - see above
+
     configure(settings)
     if listener is None:
         app = _load(target, settings)
@@ -136,6 +127,7 @@ def gateway(
     else:
         app = load_app(target)
         bound = socket.socket(fileno=listener)
+    set_up_sdk(settings, app.name)
     run_loop(serve_gateway(app, settings, bound, supervised=supervised, serves=serves))
 
 
@@ -162,10 +154,40 @@ def worker(
     )
     configure(settings)
     app = load_app(target)
+    set_up_sdk(settings, app.name)
     if alone:
         run_loop(work_alone(app, settings))
     else:
         run_loop(work(app, settings, target, supervised=supervised))
+
+
+def _supervise(
+    app: App,
+    target: str,
+    settings: Settings,
+    scaling: Scaling,
+    listener: socket.socket,
+    *,
+    reload: bool,
+) -> NoReturn:
+    from .supervisor import Supervisor  # noqa: PLC0415 - see above
+
+    listener.set_inheritable(True)
+    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
+    worker = [*shared_flags(settings), "--supervised"]
+    if settings.metrics_port is not None:
+        worker += ["--metrics-port", str(settings.metrics_port)]
+    supervisor = Supervisor(
+        gateway=["gateway", target, *gateway],
+        worker=["worker", target, *worker],
+        scaling=scaling,
+        engine_url=app.engine_url(settings),
+        listener=listener,
+        drain_seconds=settings.drain_seconds,
+        check=["run", target, *shared_flags(settings), "--check"],
+        watched=Path.cwd() if reload else None,
+    )
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 def _load(target: str, settings: Settings) -> App:
@@ -178,6 +200,8 @@ def _load(target: str, settings: Settings) -> App:
 
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the processes that this one starts print nothing
+
     Console(stderr=True, highlight=False).print(
         f"[bold]{name}[/bold] is served at {settings.public_url or url_of(listener)}",
         soft_wrap=True,  # programs read this line

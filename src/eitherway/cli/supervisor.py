@@ -57,7 +57,7 @@ class Supervisor:
         self._exit_code = 0
 
     async def run(self) -> int:
-        """Supervise until told to stop, or until a child says that its configuration is wrong."""
+        """Supervise until told to stop, or until one of the first children cannot be configured."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -115,7 +115,7 @@ class Supervisor:
         return await checked.wait() == 0
 
     def _add(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
-        final = {CONFIGURATION_EXIT} if self._started else {CONFIGURATION_EXIT, LIFESPAN_EXIT}
+        final = set() if self._started else {CONFIGURATION_EXIT, LIFESPAN_EXIT}
         child = Child(
             name, command, pass_fds=pass_fds, drain_seconds=self._drain_seconds, final=final
         )
@@ -141,7 +141,7 @@ class Supervisor:
             await engine.open()
             while True:
                 await clock.sleep(_LOOK_SECONDS)
-                await self._look(engine, clock.now())
+                await self._look(engine, clock.monotonic())
         finally:
             await engine.close()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from ..attempt.exposition import Exposition
+from functools import cached_property
+from typing import TYPE_CHECKING
+
 from ..attempt.runtime import Runtime
 from .routes import Request
 from .wire import Header, header, respond
+
+if TYPE_CHECKING:
+    from ..attempt.exposition import Exposition
 
 _NO_STORE: list[Header] = [(b"cache-control", b"no-store"), (b"vary", b"Accept")]
 
@@ -14,7 +19,13 @@ class Measures:
     """Shows a runtime's figures, and those of its store."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self._exposition = Exposition(runtime.metrics, runtime.engine, runtime.clock)
+        self._runtime = runtime
+
+    @cached_property
+    def _exposition(self) -> Exposition:
+        from ..attempt.exposition import Exposition  # noqa: PLC0415 - few processes are ever asked
+
+        return Exposition(self._runtime.metrics, self._runtime.engine, self._runtime.clock)
 
     async def metrics(self, request: Request) -> None:
         """`GET /metrics`: text, or OpenMetrics where `Accept` asks for it; no authentication."""

@@ -1,19 +1,22 @@
-"""Both documents of one app, from the same schemas: written once, and kept."""
+"""Both documents of one app, from the same schemas: written once, and kept.
+
+What writes them is imported when somebody asks: a process that nobody asks starts sooner.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_json
 
 from ...operation import Operation
 from ...settings import Settings
-from .asyncapi import asyncapi_document
-from .openapi import openapi_document
-from .schemas import Schemas
+
+if TYPE_CHECKING:
+    from .schemas import Schemas
 
 Document = dict[str, Any]
 
@@ -58,9 +61,13 @@ class Description:
 
     @cached_property
     def _schemas(self) -> Schemas:
+        from .schemas import Schemas  # noqa: PLC0415 - see above
+
         return Schemas(self._operations)
 
     def _openapi(self, root_path: str) -> Document:
+        from .openapi import openapi_document  # noqa: PLC0415 - see above
+
         def write(version: str) -> Document:
             return openapi_document(
                 self.name,
@@ -76,6 +83,8 @@ class Description:
         return _versioned(write)
 
     def _asyncapi(self, root_path: str) -> Document:
+        from .asyncapi import asyncapi_document  # noqa: PLC0415 - see above
+
         host, port = self._settings.host, self._settings.port
 
         def write(version: str) -> Document:
