@@ -16,7 +16,7 @@ from zlib import crc32
 
 from ...errors import EitherwayError
 from ...ids import Randomness
-from ...job import WAITING, JobState
+from ...job import WAITING
 from .codec import Image
 from .rows import Row
 from .store import Store, gathered

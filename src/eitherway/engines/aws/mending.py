@@ -62,7 +62,7 @@ class Mending:
         seen.append(by)
         if len(seen) < LOOKS:
             return 0
-        agreed = min(seen) if min(seen) > 0 else max(seen) if max(seen) < 0 else 0
+        agreed = min(seen) if min(seen) > 0 else min(0, max(seen))
         if agreed:
             seen.clear()
         return agreed
@@ -81,7 +81,7 @@ class Mending:
         counted = 0
         while True:
             answer = await self._store.call(self._store.dynamo.query, **arguments)
-            counted += answer["Count"]
+            counted += int(answer["Count"])
             if "LastEvaluatedKey" not in answer:
                 return counted
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
