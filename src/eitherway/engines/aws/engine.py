@@ -126,6 +126,10 @@ class AwsEngine(OperatedAws, Engine):
         """Claim the very jobs that these hints name, under the demand of their operation."""
         return await taking.take(self._opened(), hints, demands)
 
+    async def rest(self) -> None:
+        """Give back what is not used of limits: this process may be frozen, as functions are."""
+        await self._opened().limits.rest()
+
     async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:  # noqa: ARG002
         """Refused: a function does not outlive its answer."""
         raise EngineError("the engine on AWS cannot make a running call a job")
