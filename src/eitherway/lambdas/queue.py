@@ -128,7 +128,7 @@ async def _refuse(runtime: Runtime, taken: Taken, problem: Problem) -> None:
     operation = runtime.operations.named(taken.hint.operation)
     if delivery is None or operation is None:
         return
-    held = Held(delivery.lease, operation, runtime.clock.now())
+    held = Held(delivery.lease, operation, runtime.clock.monotonic())
     attempt = QueuedAttempt(runtime, operation, delivery, held)
     ended = Ended(outcome=Outcome.REJECTED, problem=problem)
     await attempt.settle(ended, Work(), ())
