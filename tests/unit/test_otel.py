@@ -218,6 +218,7 @@ async def test_items_of_a_batch_are_spans_in_their_own_traces(spanned, exporter)
     jobs = [await spanned.enqueue(batch, number) for number in range(3)]
     await finish(spanned)
     found = spans_of(exporter)
+    assert len(found["process batch"]) == 3
     sent = {span.attributes["messaging.message.id"]: span for span in found["send batch"]}
     processed = {span.attributes["messaging.message.id"]: span for span in found["process batch"]}
     assert set(sent) == set(processed) == {job.id for job in jobs}

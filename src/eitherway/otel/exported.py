@@ -102,6 +102,11 @@ class ExportedSpan(Span):
             fail(span, outcome if self._error is None else name_of(self._error))
         span.end()
 
+    def abandon(self, outcome: str) -> None:
+        """End it, if it has begun."""
+        if self._otel is not None:
+            self.end(outcome)
+
     @contextmanager
     def calling(self, method: str, host: str, port: int) -> Iterator[Calling]:
         """A span of the client's; its place in the trace is what to send along."""
