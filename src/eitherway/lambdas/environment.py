@@ -8,10 +8,13 @@ import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from ..app import App
-from ..errors import ConfigurationError
+from ..attempt.runtime import Runtime
+from ..engines.aws.engine import AwsEngine
+from ..errors import ConfigurationError, EngineError
 from ..importing import load_app
 from ..settings import Settings
 from .polling import PollingWatcher
@@ -82,6 +85,7 @@ class Environment:
             return await work(Invocation(self._app, context, self._stopping))
         finally:
             self._stopping = None
+            await _rest(self._app.runtime)
 
     def _heed_sigterm(self) -> None:
         """Give back what is under way when told to end; with nothing under way, end."""
@@ -102,3 +106,11 @@ class Environment:
             self._opened = False
             self._runner.run(self._app.close())
         self._runner.close()
+
+
+async def _rest(runtime: Runtime) -> None:
+    """Give back what is held of limits and not in use: others would miss it while we are frozen."""
+    with suppress(EngineError):  # it lapses
+        await runtime.limiter.return_idle()
+        if isinstance(runtime.engine, AwsEngine):
+            await runtime.engine.rest()

@@ -22,11 +22,11 @@ class PollingWatcher(Watcher):
         self, job_id: str, until: Callable[[JobRecord], bool], timeout_seconds: float | None
     ) -> JobRecord:
         """The record once `until` holds of it, or as it is after `timeout_seconds`."""
-        end = None if timeout_seconds is None else self._clock.now() + timeout_seconds
+        end = None if timeout_seconds is None else self._clock.monotonic() + timeout_seconds
         pause = _PAUSE_SECONDS
         while True:
             record = await self.read(job_id)
-            left = pause if end is None else end - self._clock.now()
+            left = pause if end is None else end - self._clock.monotonic()
             if until(record) or left <= 0:
                 return record
             await self._clock.sleep(min(pause, left))
