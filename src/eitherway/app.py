@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from .attempt.runtime import Runtime
 from .attempt.tenant import move_in
@@ -15,8 +15,6 @@ from .engine.loader import load_engine
 from .enqueueing import Enqueueing
 from .errors import ConfigurationError
 from .execute import Middleware
-from .gateway.asgi import Gateway
-from .gateway.description.description import Description
 from .handle import Job
 from .hosting import Hosting, Lifespan
 from .ids import Randomness
@@ -24,6 +22,10 @@ from .router import Policies, Router
 from .settings import Settings
 from .table import Table, TableOptions, TableStore
 from .webhooks.added import with_callbacks
+
+if TYPE_CHECKING:  # a worker runs an app without it
+    from .gateway.asgi import Gateway
+    from .gateway.description.description import Description
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,6 +84,16 @@ class App(Router, Enqueueing, Hosting):
         self._tables[name] = table
         return table
 
+    @property
+    def tables(self) -> Mapping[str, Table[Any]]:
+        """The tables declared so far, by name."""
+        return self._tables
+
+    @property
+    def authenticators(self) -> Sequence[Authenticator]:
+        """Who says who callers are; none where nobody is asked."""
+        return self._auth
+
     def include(self, router: Router, prefix: str = "") -> None:
         """Take in the operations of another router, their paths behind `prefix`."""
         self._refuse_opened()
@@ -110,12 +122,21 @@ class App(Router, Enqueueing, Hosting):
             )
         return self._runtime
 
+    @property
+    def gateway(self) -> Gateway:
+        """What serves the opened app. `ConfigurationError` where nothing does."""
+        if self._gateway is None:
+            raise ConfigurationError(f"the app {self.name!r} is not open, or not to serve")
+        return self._gateway
+
     def engine_url(self, settings: Settings) -> str:
         """The engine's URL: of the settings, else of the app, else `./<name>.db`."""
         return settings.engine or self._engine_url or f"sqlite:///./{self.name}.db"
 
     def describe(self, settings: Settings | None = None) -> Description:
         """What the app looks like from outside: its OpenAPI and AsyncAPI documents."""
+        from .gateway.description.description import Description  # noqa: PLC0415 - as above
+
         settings = settings or Settings()
         return Description(
             self.name,
@@ -136,24 +157,25 @@ class App(Router, Enqueueing, Hosting):
     ) -> Runtime:
         """Open the engine and what belongs to the app, and be ready to run. Idempotent while open.
 
-        Not `serving`, mounted applications stay closed. `LifespanError`, `ConfigurationError`.
+        Not `serving`, there is no gateway, and mounted applications stay closed. `LifespanError`,
+        `ConfigurationError`.
         """
         if self._runtime is not None:
             return self._runtime
         settings = settings or Settings()
-        runtime, gateway = self._make(
-            settings, clock or SystemClock(), randomness or Randomness(), at_step
-        )
+        runtime = self._make(settings, clock or SystemClock(), randomness or Randomness(), at_step)
+        gateway = self._gateway_of(runtime) if serving else None
         await runtime.open()
         try:
             await move_in(runtime.engine, self.name)
-            await gateway.open()
+            if gateway is not None:
+                await gateway.open()
         except BaseException:
             await runtime.close()
             raise
         self._runtime, self._gateway = runtime, gateway
         try:
-            await self._open_hosted(gateway, settings, serving=serving)
+            await self._open_hosted(gateway)
         except BaseException:
             await self.close()
             raise
@@ -161,7 +183,8 @@ class App(Router, Enqueueing, Hosting):
 
     async def check(self, settings: Settings) -> None:
         """`ConfigurationError` or `EngineError` where `open` would raise one. It stays closed."""
-        runtime, _ = self._make(settings, SystemClock(), Randomness(), lambda _: None)
+        runtime = self._make(settings, SystemClock(), Randomness(), lambda _: None)
+        self._gateway_of(runtime)
         runtime.check()
         await runtime.engine.open()
         try:
@@ -175,12 +198,12 @@ class App(Router, Enqueueing, Hosting):
         clock: Clock,
         randomness: Randomness,
         at_step: Callable[[str], None],
-    ) -> tuple[Runtime, Gateway]:
-        """What runs the app; nothing of it is open. `ConfigurationError`, for routes that clash."""
+    ) -> Runtime:
+        """What runs the app; nothing of it is open."""
         engine = load_engine(
             self.engine_url(settings), clock=clock, randomness=randomness, at_step=at_step
         )
-        runtime = Runtime(
+        return Runtime(
             with_callbacks(self._operations, engine, clock, randomness, settings),
             engine,
             clock=clock,
@@ -188,7 +211,12 @@ class App(Router, Enqueueing, Hosting):
             settings=settings,
             middleware=self._middleware,
         )
-        return runtime, Gateway(runtime, self.describe(settings), self._auth)
+
+    def _gateway_of(self, runtime: Runtime) -> Gateway:
+        """What serves the app. `ConfigurationError`, for routes that clash."""
+        from .gateway.asgi import Gateway  # noqa: PLC0415 - it needs a web framework
+
+        return Gateway(runtime, self.describe(runtime.settings), self._auth)
 
     def begin_drain(self) -> None:
         """Be ready no more, and let waiting clients go: the server is about to stop."""

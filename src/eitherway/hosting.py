@@ -8,16 +8,15 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from .errors import ConfigurationError, EitherwayError
-from .gateway.asgi import Gateway
-from .gateway.layers import Layers
-from .gateway.mounts import Mount
 from .gateway.wire import Receive, Scope, Send, refuse
 from .lifespan import AsgiApp, Lifespans, Opening, mounted_lifespan
 from .problem import Problem
-from .settings import Settings
+
+if TYPE_CHECKING:  # a worker runs an app without it
+    from .gateway.asgi import Gateway
 
 logger = logging.getLogger("eitherway")
 
@@ -38,9 +37,14 @@ class Hosting(ABC):
     def __init__(self, lifespan: Lifespan | Sequence[Lifespan]) -> None:
         self._own = (lifespan,) if callable(lifespan) else _checked(lifespan)
         self._mounts: dict[str, AsgiApp] = {}
-        self._layers = Layers()
+        self._layers: list[Callable[[AsgiApp], AsgiApp]] = []
         self._lifespans = Lifespans()
         self._serving: AsgiApp | None = None  # the gateway within its middleware, while open
+
+    @property
+    def mounted(self) -> Sequence[str]:
+        """The paths of mounted applications."""
+        return list(self._mounts)
 
     def mount(self, path: str, app: AsgiApp) -> None:
         """Serve another ASGI application under `path`: static files, a page, somebody's API.
@@ -68,7 +72,7 @@ class Hosting(ABC):
         """
         if self._serving is not None:
             raise ConfigurationError(f"the app {self.name!r} is open: add middleware before that")
-        self._layers.add(factory, *args, **options)
+        self._layers.append(lambda app: factory(app, *args, **options))
 
     @asynccontextmanager
     async def lifespan(self, _host: object = None) -> AsyncIterator[None]:
@@ -91,16 +95,15 @@ class Hosting(ABC):
     async def _finish(self) -> None:
         """Drain and close it."""
 
-    async def _open_hosted(self, gateway: Gateway, settings: Settings, *, serving: bool) -> None:
-        """Open the app's own lifespan, and, where it serves, those of mounted applications."""
+    async def _open_hosted(self, gateway: Gateway | None) -> None:
+        """Open the app's own lifespan, and, behind a gateway, those of mounted applications."""
         openings: list[Opening] = [(_label(one), self._entered(one)) for one in self._own]
-        if serving:
+        if gateway is not None:
             for prefix, mounted in self._mounts.items():
-                mount = Mount(prefix, mounted)
-                gateway.mount(mount)
-                running = mounted_lifespan(mounted, mount.state)
+                state = gateway.mount(prefix, mounted)
+                running = mounted_lifespan(mounted, state)
                 openings.append((f"the application at {prefix or '/'}", running))
-        self._serving = self._layers.around(gateway, settings)
+            self._serving = gateway.within(self._layers)
         await self._lifespans.start(openings)
 
     async def _close_hosted(self) -> None:

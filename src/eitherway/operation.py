@@ -13,7 +13,7 @@ from .codec import PATH_PARAMETER, Binding
 from .errors import ConfigurationError
 from .expect import CHECKED, check_types
 from .keys import Keys
-from .policy import Delivery, IdempotencyKey, Limit, Retry
+from .policy import Accept, Delivery, IdempotencyKey, Limit, Retry
 
 _BODILESS = frozenset({"GET", "HEAD"})
 _DAY_SECONDS = 86_400.0
@@ -65,6 +65,9 @@ class Operation:
         default=None, metadata=CHECKED
     )  # of bodies that older versions accepted
     callbacks: Callbacks = False  # where a request may have the job's end told to
+    accept: Accept | None = field(
+        default=None, metadata=CHECKED
+    )  # on AWS, of queued requests; None: what the operation needs
     is_own: bool = False  # of eitherway itself: the app's middleware is not for it
     binding: Binding = field(init=False)
     keys: Keys = field(init=False)
@@ -122,6 +125,7 @@ class Operation:
         self._check_key()
         self._check_upgrade()
         self._check_callbacks()
+        self._check_accept()
 
     def _check_path(self) -> None:
         if self.path is None:
@@ -159,6 +163,17 @@ class Operation:
         if self.callbacks and (self.delivery == "direct" or self.path is None):
             raise ConfigurationError(
                 f"{self.name}: callbacks are of jobs that requests make: "
+                'give it a path, and delivery="queued" or "auto"'
+            )
+
+    def _check_accept(self) -> None:
+        if self.accept not in (None, "gateway", "function"):
+            raise ConfigurationError(
+                f'{self.name}: accept is "gateway" or "function", not {self.accept!r}'
+            )
+        if self.accept and (self.delivery == "direct" or self.path is None):
+            raise ConfigurationError(
+                f"{self.name}: accept is of requests that are stored: "
                 'give it a path, and delivery="queued" or "auto"'
             )
 

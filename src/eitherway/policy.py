@@ -14,6 +14,9 @@ from .expect import CHECKED, check_types
 Delivery = Literal["direct", "queued", "auto"]
 """How a plain request to an operation is served."""
 
+Accept = Literal["gateway", "function"]
+"""Who accepts a queued request on AWS: API Gateway straight into SQS, or a function of ours."""
+
 IdempotencyKey = Literal["optional", "required", "ignored"]
 """What an operation makes of the header `Idempotency-Key`."""
 

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar, Unpack
 from .callback.rules import Callbacks
 from .errors import ConfigurationError
 from .operation import Operation, Upgrade, default_limit
-from .policy import Delivery, IdempotencyKey, Limit, Retry
+from .policy import Accept, Delivery, IdempotencyKey, Limit, Retry
 from .registry import Operations
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ class Policies(TypedDict, total=False):
     idempotency_key: IdempotencyKey
     upgrade: Upgrade
     callbacks: Callbacks
+    accept: Accept
 
 
 class Router:

@@ -81,6 +81,11 @@ class Table(Generic[T]):
         self._store = store
 
     @property
+    def capacity(self) -> WriteCapacity | None:
+        """What all processes may write of it, where that is limited."""
+        return self._capacity
+
+    @property
     def sync(self) -> SyncTable[T]:
         """The same table for plain `def` handlers, which cannot await."""
         return SyncTable(self, self._store)

@@ -16,6 +16,7 @@ MACHINE = re.compile(
 
 SLOW_APPS = {  # served by the tests: handlers that take their time
     Path("tests/acceptance/apps.py"),
+    Path("tests/acceptance/aws_apps.py"),
     Path("tests/acceptance/cancel_apps.py"),
     Path("tests/acceptance/client_apps.py"),
     Path("tests/acceptance/keyed_apps.py"),

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from eitherway import App, ConfigurationError, InvalidInputError, Limit, Retry, Router
-from eitherway.cli.importing import import_module
 from eitherway.engine.loader import load_engine
+from eitherway.importing import import_module
 from eitherway.testing import TestApp
 
 

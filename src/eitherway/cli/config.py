@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..importing import load_app
 from ..settings import Settings
-from .options import EngineOption, HostOption, PortOption, PublicUrlOption, load_app, settings_of
+from .options import EngineOption, HostOption, PortOption, PublicUrlOption, settings_of
 from .store import JsonOption, print_json, print_table
 
 _PREFIX = "EITHERWAY_"

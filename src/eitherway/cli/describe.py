@@ -10,7 +10,8 @@ import typer
 
 from ..errors import ConfigurationError
 from ..gateway.description.description import Description
-from .options import EngineOption, PublicUrlOption, Target, load_app, settings_of
+from ..importing import load_app
+from .options import EngineOption, PublicUrlOption, Target, settings_of
 
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="write it to this file instead")

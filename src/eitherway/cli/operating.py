@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from . import backup, config, dead, describe, jobs, keys, operate, rename
+from . import aws, backup, config, dead, describe, jobs, keys, operate, rename
 
 
 def add_commands(cli: typer.Typer) -> None:
@@ -18,5 +18,6 @@ def add_commands(cli: typer.Typer) -> None:
     cli.command("backup")(backup.backup)
     cli.command("rename")(rename.rename)
     cli.command("config")(config.config)
+    cli.add_typer(aws.cli, name="aws")
     cli.command("openapi")(describe.openapi)
     cli.command("asyncapi")(describe.asyncapi)

@@ -13,6 +13,7 @@ import typer
 
 from ..app import App
 from ..errors import ConfigurationError
+from ..importing import load_app
 from ..otel import set_up_sdk
 from ..settings import Settings
 from ..worker.scaling import Scaling
@@ -35,7 +36,6 @@ from .options import (
     SupervisedOption,
     Target,
     gateway_flags,
-    load_app,
     settings_of,
     shared_flags,
 )

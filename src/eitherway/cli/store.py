@@ -23,7 +23,8 @@ from ..engine.contract import Engine
 from ..engine.loader import load_engine
 from ..errors import ConfigurationError
 from ..ids import Randomness
-from .options import load_app, settings_of
+from ..importing import load_app
+from .options import settings_of
 
 T = TypeVar("T")
 

@@ -25,3 +25,4 @@ class Capabilities:
     in_flight_min: int  # of a limit's `in_flight`: what the engine shares out among its processes
     limit_keys: bool  # whether limits can be held for each key
     lanes: bool  # whether jobs can keep an order
+    unrecorded_seconds: float = 0.0  # how long an accepted job may wait before it has a record

@@ -22,5 +22,9 @@ def load_engine(
         urls = ", ".join(f"{name}://" for name in sorted(known))
         hint = "" if separator else f", such as sqlite:///{url}"
         raise ConfigurationError(f"no engine for {url!r}: give one of {urls}{hint}")
-    engine: type[Engine] = known[scheme].load()
+    try:
+        engine: type[Engine] = known[scheme].load()
+    except ModuleNotFoundError as error:
+        extra = f"pip install 'eitherway[{scheme}]'"
+        raise ConfigurationError(f"{scheme}:// needs {error.name}: {extra}") from error
     return engine.from_url(url, clock=clock, randomness=randomness, at_step=at_step)

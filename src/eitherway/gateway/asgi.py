@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from ..attempt.promotion import Promoted
 from ..attempt.runtime import Runtime
 from ..auth import Anonymous, Authenticator
 from ..errors import ConfigurationError, EngineError, EngineUnavailableError
+from ..lifespan import AsgiApp
 from ..problem import Problem
 from .admin import Admin
 from .browser_module import show_module
@@ -17,6 +19,7 @@ from .description.description import Description
 from .gatekeeper import Gatekeeper
 from .health import Health
 from .jobs import JobResource
+from .layers import Layer, around
 from .measures import Measures
 from .mounts import Mount
 from .observe import Answering, Observer
@@ -97,9 +100,18 @@ class Gateway:
         for authenticator in self._authenticators:
             await authenticator.close()
 
-    def mount(self, mount: Mount) -> None:
-        """Give an application what is under its prefix and nothing else here answers."""
+    def mount(self, prefix: str, app: AsgiApp) -> dict[str, Any]:
+        """Give an application what is under its prefix and nothing else here answers.
+
+        Returned is the state that its lifespan fills for its requests.
+        """
+        mount = Mount(prefix, app)
         self._routes.mounts.add(mount)
+        return mount.state
+
+    def within(self, layers: Sequence[Layer]) -> AsgiApp:
+        """This gateway within middleware, the last one outermost."""
+        return around(self, layers, self._runtime.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -12,6 +12,7 @@ from .documents import job_document, outlook_of
 from .preference import VARY, Preferences, applied
 from .receipts import answer_of, while_connected
 from .routes import Request
+from .unseen import accepted_at, unseen_document
 from .wire import (
     Header,
     RefusedError,
@@ -44,7 +45,11 @@ class JobResource:
         seen = entity_tags(header(request.scope, b"if-none-match"))
         wished = Preferences.of(request.scope)
         wait_seconds = wished.wait_within(self._runtime.settings.wait_seconds_max)
-        record = await self._read(request, seen, wait_seconds)
+        try:
+            record = await self._read(request, seen, wait_seconds)
+        except _UnseenError as unseen:
+            await self._respond_unseen(request, unseen)
+            return
         fields: list[Header] = [(b"etag", _etag(record)), *_CACHING]
         fields += applied(responded_async=False, waited_seconds=wait_seconds)
         if not record.done:
@@ -71,17 +76,15 @@ class JobResource:
 
     async def result(self, request: Request) -> None:
         """`GET /jobs/{id}/result`: byte for byte what a direct call would have answered."""
-        record = await self._find(request)
         caching: list[Header] = [(b"cache-control", b"private, no-cache")]
+        try:
+            record = await self._find(request)
+        except _UnseenError:
+            raise _not_ready("the job is queued", caching) from None
         if record.state is JobState.CANCELED:
             raise RefusedError(Problem.of("result-not-ready", "the job was canceled"), caching)
         if not record.done:
-            problem = Problem.of(
-                "result-not-ready",
-                f"the job is {record.state}",
-                retry_after_seconds=_RETRY_AFTER_SECONDS,
-            )
-            raise RefusedError(problem, caching)
+            raise _not_ready(f"the job is {record.state}", caching)
         await respond_answer(request.send, answer_of(record), caching, head=request.head)
 
     async def _respond(self, request: Request, record: JobRecord, fields: list[Header]) -> None:
@@ -89,6 +92,13 @@ class JobResource:
         durability = self._runtime.engine.capabilities.durability
         outlook = await outlook_of(self._runtime, record)
         body = job_document(record, durability, url, outlook)
+        await respond(request.send, 200, body, headers=fields, head=request.head)
+
+    async def _respond_unseen(self, request: Request, unseen: _UnseenError) -> None:
+        url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
+        durability = self._runtime.engine.capabilities.durability
+        body = unseen_document(request.params["id"], unseen.accepted, durability, url)
+        fields = [*_CACHING, retry_after(_RETRY_AFTER_SECONDS)]
         await respond(request.send, 200, body, headers=fields, head=request.head)
 
     async def _find(self, request: Request) -> JobRecord:
@@ -132,9 +142,24 @@ class JobResource:
 
     async def _missing(self, request: Request) -> RefusedError:
         (gone,) = await self._runtime.engine.gone([request.params["id"]])
+        if gone is None and (accepted := accepted_at(request, self._runtime)) is not None:
+            return _UnseenError(accepted)
         if gone is None or not may_see(gone.owner, request.owner):
             return _unknown()
         return _gone(_RETENTION_OVER)
+
+
+class _UnseenError(RefusedError):
+    """Nobody knows the job, and it may wait in a queue; whoever cannot say so says 404."""
+
+    def __init__(self, accepted: float) -> None:
+        super().__init__(Problem.of("unknown-job", "no worker has taken the job yet"))
+        self.accepted = accepted
+
+
+def _not_ready(detail: str, caching: list[Header]) -> RefusedError:
+    after = _RETRY_AFTER_SECONDS
+    return RefusedError(Problem.of("result-not-ready", detail, retry_after_seconds=after), caching)
 
 
 def _gone(detail: str) -> RefusedError:

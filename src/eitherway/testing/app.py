@@ -147,7 +147,7 @@ class TestApp(Enqueueing):
         while True:
             await self._reaper.reap()
             started = await self._consumer.receive_once(0)
-            self._consumer.batches.flush()  # what is there goes at once
+            self._consumer.attempts.batches.flush()  # what is there goes at once
             await finish_or_give_back(self.runtime, self._leases, None)
             self._raise_crash()
             if not started:

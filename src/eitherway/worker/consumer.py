@@ -10,13 +10,12 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..attempt.leases import Held, LeaseKeeper
-from ..attempt.queued import QueuedAttempt
+from ..attempt.leases import LeaseKeeper
 from ..attempt.runtime import Runtime
-from ..engine.values import Delivery, Demand
+from ..engine.values import Demand
 from ..errors import EngineError
 from ..operation import Operation
-from .batches import Batches
+from .attempts import Attempts
 
 logger = logging.getLogger("eitherway.worker")
 
@@ -52,7 +51,7 @@ class Consumer:
         self._alone = alone
         self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
-        self.batches = Batches(runtime, leases.drop, alone=alone)
+        self.attempts = Attempts(runtime, leases, alone=alone)
         self._stopping = asyncio.Event()
         self._workers = 1
         self._counted_at = -math.inf
@@ -60,7 +59,7 @@ class Consumer:
     def stop(self) -> None:
         """Take nothing more; `run` returns once what was just received has been started."""
         self._stopping.set()
-        self.batches.close()
+        self.attempts.batches.close()
 
     async def run(self) -> None:
         """Receive until stopped; attempts that were started go on."""
@@ -133,7 +132,7 @@ class Consumer:
         deliveries = await self._runtime.engine.receive(demands)
         self._note_vain_hints(demands, {delivery.job.operation for delivery in deliveries})
         for delivery in deliveries:
-            self._start(delivery)
+            self.attempts.start(delivery)
         return len(deliveries)
 
     def _count(self, operation: Operation, workers: int) -> int:
@@ -163,24 +162,6 @@ class Consumer:
             vain = self._vain.pop(demand.operation, _VainHint())
             if demand.operation not in received:
                 self._vain[demand.operation] = vain.again(now)
-
-    def _start(self, delivery: Delivery) -> None:
-        operation = self._runtime.operations.named(delivery.job.operation)
-        if operation is None:
-            raise LookupError(f"{delivery.job.operation} was not in the demand")
-        held = Held(delivery.lease, operation, self._runtime.clock.monotonic())
-        if operation.batch_max is None:
-            attempt = QueuedAttempt(self._runtime, operation, delivery, held)
-            held.task = asyncio.create_task(attempt.run(), name=f"job-{delivery.job.id}")
-            held.task.add_done_callback(lambda _: self._ended(held))
-        else:
-            self.batches.add(held, delivery)
-        self._leases.add(held)
-
-    def _ended(self, held: Held) -> None:
-        self._leases.drop(held)
-        if not held.task.cancelled() and (error := held.task.exception()) is not None:
-            logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
 
 
 def demand(runtime: Runtime, operation: Operation, count: int, *, alone: bool) -> Demand:

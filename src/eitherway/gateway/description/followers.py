@@ -6,7 +6,7 @@ from typing import Any
 
 from ...job import JobState
 from ..push.cloudevents import TYPE_PREFIX
-from ..push.websocket import SUBPROTOCOL
+from ..push.handshake import SUBPROTOCOL
 from .schemas import own
 
 Document = dict[str, Any]

@@ -1,13 +1,41 @@
-"""Imports a user's module; whatever is wrong with it comes out as one line that says where."""
+"""Finds a user's app; whatever is wrong with its module comes out as one line that says where."""
 
 from __future__ import annotations
 
 import importlib
+import re
+import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
 
-from ..errors import ConfigurationError
+from .app import App
+from .errors import ConfigurationError
+
+_MODULE = re.compile(r"\w+(\.\w+)*")
+
+
+def load_app(target: str) -> App:
+    """Import `module:app` from the current folder or `PYTHONPATH`. `ConfigurationError`."""
+    module_name, separator, attribute = target.partition(":")
+    if module_name.endswith(".py"):
+        raise ConfigurationError(
+            f"{target!r}: name the module, not its file: {target.replace('.py', '', 1)}"
+        )
+    if not separator or not attribute or not _MODULE.fullmatch(module_name):
+        raise ConfigurationError(f"{target!r} names no app: give MODULE:APP, such as shop:app")
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    module = import_module(module_name, folder)
+    app = getattr(module, attribute, None)
+    if app is None:
+        apps = [name for name, value in vars(module).items() if isinstance(value, App)]
+        hint = f", but {' and '.join(apps)}" if apps else ": give it one, app = App(...)"
+        raise ConfigurationError(f"{module_name} has no {attribute!r}{hint}")
+    if not isinstance(app, App):
+        raise ConfigurationError(f"{target} is a {type(app).__name__}, not an eitherway App")
+    return app
 
 
 def import_module(name: str, folder: str) -> ModuleType:

@@ -1,0 +1,122 @@
+"""`aws build`: template, code and picture in one folder, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError
+from .package import Code, package
+from .picture import picture
+from .plan import Plan
+from .template import template
+
+TEMPLATE_FILE = "template.json"
+PICTURE_FILE = "picture.svg"
+INLINE_BYTES_MAX = 51_200
+"""A template above that is uploaded to S3 first: `aws cloudformation deploy --s3-bucket`."""
+
+TEMPLATE_BYTES_MAX = 1_000_000
+RESOURCES_MAX = 500
+_NEAR = 0.9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What was written."""
+
+    template: dict[str, Any]
+    template_bytes: int
+    code: str | None  # the name of the zip
+    warnings: Sequence[str] = field(default_factory=list)
+
+    @property
+    def resources(self) -> int:
+        """How many resources the stack has."""
+        return len(self.template["Resources"])
+
+
+def build(
+    plan: Plan, code: Code, out: Path, *, environment: Sequence[str] = (), zipped: bool = True
+) -> Built:
+    """Write the stack into the folder `out`. `ConfigurationError`, and then it is as it was."""
+    _check_folder(out, plan)
+    with _replacing(out) as folder:
+        made = package(code, folder).name if zipped else None
+        document = template(
+            plan,
+            code.target,
+            runtime=f"python{code.python}",
+            architecture=code.architecture,
+            code_key=made or "code.zip",
+            environment=list(environment),
+        )
+        text = json.dumps(document, indent=1) + "\n"
+        warnings = [*plan.warnings, *_sizes(document, text)]
+        (folder / TEMPLATE_FILE).write_text(text)
+        (folder / PICTURE_FILE).write_text(picture(plan))
+    return Built(template=document, template_bytes=len(text.encode()), code=made, warnings=warnings)
+
+
+def _sizes(document: dict[str, Any], text: str) -> Iterator[str]:
+    """What is to be said of the template's size. `ConfigurationError` where it is too large."""
+    size, count = len(text.encode()), len(document["Resources"])
+    if count > RESOURCES_MAX or size > TEMPLATE_BYTES_MAX:
+        raise ConfigurationError(
+            f"the stack has {count} resources in {size} bytes, and CloudFormation takes "
+            f"{RESOURCES_MAX} in {TEMPLATE_BYTES_MAX}: make two apps of it"
+        )
+    if size > _NEAR * INLINE_BYTES_MAX:
+        yield (
+            f"the template has {size} bytes: above {INLINE_BYTES_MAX} it has to lie in S3, "
+            "so deploy it with --s3-bucket"
+        )
+    if count > _NEAR * RESOURCES_MAX:
+        yield f"the stack has {count} resources, and CloudFormation takes {RESOURCES_MAX}"
+
+
+def _check_folder(out: Path, plan: Plan) -> None:
+    """`ConfigurationError` unless the folder is new, empty, or of this very stack."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ConfigurationError(f"--out {out}: a file is there: give a folder")
+    if not any(out.iterdir()):
+        return
+    try:
+        found = json.loads((out / TEMPLATE_FILE).read_text())["Metadata"]["eitherway"]
+        app, stack = found["app"], found["stack"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigurationError(
+            f"--out {out}: something else is in there: give a new folder"
+        ) from None
+    if (app, stack) != (plan.app.name, plan.stack):
+        raise ConfigurationError(
+            f"--out {out}: it has the stack {stack!r} of the app {app!r}: give another folder"
+        )
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place at the end, and is gone if there is none."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise ConfigurationError(f"--out {out}: {error.strerror}") from None
+    try:
+        folder.chmod(0o755)
+        yield folder
+        before = folder.with_name(folder.name + "-before")
+        if out.exists():
+            out.rename(before)
+        folder.rename(out)
+        shutil.rmtree(before, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""The functions of eitherway itself: status, WebSocket, stream, sweeper, dead queue."""
+
+from __future__ import annotations
+
+from .base import DEAD_WORKER_SECONDS
+from .cloudformation import Resources, arn, attribute, ref, sub
+from .functions import Function, Functions
+from .mapping import public_url
+from .queues import REPORT
+from .rest import RestApi
+
+_STATUS_PATHS = [
+    ("GET", "/jobs/{id}"),
+    ("DELETE", "/jobs/{id}"),
+    ("GET", "/jobs/{id}/result"),
+    ("GET", "/jobs/{id}/events"),
+    ("GET", "/events"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/openapi.json"),
+    ("GET", "/asyncapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/{file}"),
+    ("GET", "/eitherway.js"),
+]
+_SOCKET_ROUTES = ("$connect", "$disconnect", "$default")
+SECONDS = 29
+_SWEEP_SECONDS = 55  # before the next one
+_STREAM_SECONDS = 60
+_STREAM_RETRIES = 10
+
+
+def add_status(
+    resources: Resources, functions: Functions, api: RestApi, prefix: str, *, has_callers: bool
+) -> list[str]:
+    """What tells of jobs and of the app: a function of its own."""
+    environment = {
+        "EITHERWAY_SERVE": "operations,status,push",
+        "EITHERWAY_PUBLIC_URL": public_url(),
+        "EITHERWAY_WAIT_SECONDS_MAX": "25",
+    }
+    name = functions.add(
+        Function(
+            name="Status",
+            handler="http",
+            seconds=SECONDS,
+            may=[*functions.show(), functions.follow()],
+            environment=environment,
+        )
+    )
+    paths = [(method, prefix + path) for method, path in _STATUS_PATHS]
+    paths.append(("GET", "/problems/{name}"))
+    if has_callers:
+        paths.append(("POST", f"{prefix}/tickets"))
+    for method, path in paths:
+        api.function(resources.name(f"{method} {path} own", "Status"), method, path, name)
+    functions.permit(name, "apigateway", arn("execute-api", "${Api}/*"))
+    return [name]
+
+
+def add_socket(resources: Resources, functions: Functions) -> list[str]:
+    """The WebSocket API, the function behind it, and the one that tells what the stream says."""
+    management = sub("https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}")
+    environment = {"EITHERWAY_SOCKET_URL": management, "EITHERWAY_PUBLIC_URL": public_url()}
+    door = functions.add(
+        Function(
+            name="SocketDoor",
+            handler="socket",
+            seconds=SECONDS,
+            may=functions.tell(joins=True),
+            environment=environment,
+        )
+    )
+    _add_socket_api(resources, door)
+    functions.permit(door, "apigateway", arn("execute-api", "${Socket}/*"))
+    push = functions.add(
+        Function(
+            name="Push",
+            handler="stream",
+            seconds=_STREAM_SECONDS,
+            may=[functions.follow(), *functions.tell(joins=False)],
+            environment=environment,
+        )
+    )
+    feed = {
+        "EventSourceArn": attribute("Jobs", "StreamArn"),
+        "FunctionName": ref(push),
+        "StartingPosition": "LATEST",
+        "BatchSize": 100,
+        "MaximumRetryAttempts": _STREAM_RETRIES,
+        "BisectBatchOnFunctionError": True,
+    }
+    resources.add("PushMapping", "AWS::Lambda::EventSourceMapping", feed)
+    return [door, push]
+
+
+def _add_socket_api(resources: Resources, door: str) -> None:
+    """One function for every frame; it says who may connect."""
+    api = {
+        "Name": sub("${AWS::StackName}-socket"),
+        "ProtocolType": "WEBSOCKET",
+        "RouteSelectionExpression": "$request.body.action",
+    }
+    resources.add("Socket", "AWS::ApiGatewayV2::Api", api)
+    uri = sub(
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        f"${{{door}.Arn}}/invocations"
+    )
+    integration = {"ApiId": ref("Socket"), "IntegrationType": "AWS_PROXY", "IntegrationUri": uri}
+    resources.add("SocketIntegration", "AWS::ApiGatewayV2::Integration", integration)
+    for key in _SOCKET_ROUTES:
+        route = {
+            "ApiId": ref("Socket"),
+            "RouteKey": key,
+            "AuthorizationType": "NONE",
+            "Target": sub("integrations/${SocketIntegration}"),
+        }
+        resources.add(f"Socket{key[1:].title()}", "AWS::ApiGatewayV2::Route", route)
+    stage = {"ApiId": ref("Socket"), "StageName": ref("StageName"), "AutoDeploy": True}
+    resources.add("SocketStage", "AWS::ApiGatewayV2::Stage", stage)
+
+
+def add_sweeper(resources: Resources, functions: Functions) -> list[str]:
+    """What sends again, each minute, what lies about: unsent, due, lapsed, past its deadline."""
+    functions.add(
+        Function(name="Sweeper", handler="sweeper", seconds=_SWEEP_SECONDS, may=functions.run())
+    )
+    target = {"Arn": attribute("Sweeper", "Arn"), "Id": "Sweeper"}
+    resources.add(
+        "EachMinute",
+        "AWS::Events::Rule",
+        {"ScheduleExpression": "rate(1 minute)", "Targets": [target]},
+    )
+    functions.permit("Sweeper", "events", attribute("EachMinute", "Arn"))
+    return ["Sweeper"]
+
+
+def add_dead(resources: Resources, functions: Functions) -> list[str]:
+    """What looks after hints that nobody could take: it sends again what has not ended."""
+    functions.add(
+        Function(
+            name="Dead",
+            handler="dead",
+            seconds=DEAD_WORKER_SECONDS,
+            may=[*functions.run(), functions.receive("DeadQueue")],
+        )
+    )
+    resources.add(
+        "DeadMapping",
+        "AWS::Lambda::EventSourceMapping",
+        {
+            "EventSourceArn": attribute("DeadQueue", "Arn"),
+            "FunctionName": ref("Dead"),
+            "BatchSize": 10,
+            "FunctionResponseTypes": REPORT,
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        },
+    )
+    return ["Dead"]

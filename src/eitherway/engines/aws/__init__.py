@@ -1,0 +1,1 @@
+"""The engine on DynamoDB and SQS: `aws://REGION[/PREFIX]` (extra `aws`)."""

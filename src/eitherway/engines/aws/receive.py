@@ -1,0 +1,128 @@
+"""Handing out due jobs: those that hints name, and, where these are too few, those of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ...engine.values import Delivery, Demand, Lease
+from ...job import JobState
+from . import parts, waiting
+from .core import Core
+from .rows import Row, message_of, moved, to_record
+from .store import gathered
+from .writes import commit, create, swap
+
+_ROUNDS = 8
+"""How often it is looked for others, where somebody else was faster."""
+
+
+async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
+    """Lease due jobs, as many as each demand asks for and its limits allow."""
+    wanted = [demand for demand in demands if demand.count > 0]
+    found = await gathered(_receive(core, demand) for demand in wanted)
+    return [delivery for one in found for delivery in one]
+
+
+async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -> Delivery | None:
+    """Lease a row as it was read, or one that `is_new`; None where somebody else was faster."""
+    now = core.store.now()
+    until = now + demand.lease_seconds
+    leased = moved(
+        row,
+        JobState.RUNNING,
+        now,
+        now,
+        started=now if row.started is None else row.started,
+        attempt=row.attempt + 1,
+        starts=row.starts + 1,
+        attempt_started=now,
+        alone=demand.alone,
+        token=row.token + 1,
+        lease_until=until,
+        look_at=until,
+        uses=tuple(rule.name for rule in demand.limits),
+    )
+    write = swap(core.store, row, leased)
+    if is_new:
+        leased = replace(leased, told=(*row.told, *leased.told))
+        await parts.store_payload(core.store, leased)
+        write = create(core.store, leased)
+    if await commit(core.store, [write]):
+        return None
+    core.held[row.id] = leased
+    core.limits.started(leased)
+    core.counters.count(None if is_new else row, leased)
+    return delivery_of(leased, now)
+
+
+def delivery_of(row: Row, now: float) -> Delivery:
+    """A leased row, as its holder gets it."""
+    lease = Lease(job_id=row.id, token=row.token, alone=row.alone)
+    return Delivery(lease=lease, job=to_record(row, now), message=message_of(row))
+
+
+async def _receive(core: Core, demand: Demand) -> list[Delivery]:
+    deliveries: list[Delivery] = []
+    passed: set[str] = set()
+    for _ in range(_ROUNDS):
+        left = demand.count - len(deliveries)
+        hints = await core.hints.take(demand, left)
+        ids = await _candidates(core, demand, hints, left, passed)
+        passed |= set(ids)
+        taken = await _claim_some(core, replace(demand, count=left), ids, hints)
+        deliveries += taken
+        if len(deliveries) == demand.count or not ids:
+            break
+    if deliveries:
+        await core.told()
+    return deliveries
+
+
+async def _candidates(
+    core: Core, demand: Demand, hints: Mapping[str, str], count: int, passed: set[str]
+) -> list[str]:
+    """Jobs that may be due: those of hints and, where these are too few, those of the index."""
+    if len(hints) >= count:
+        return list(hints)
+    found = await waiting.due(core.store, demand, core.store.now(), count + len(passed))
+    return [*hints, *(each.id for each in found if each.id not in passed and each.id not in hints)]
+
+
+async def _claim_some(
+    core: Core, demand: Demand, ids: Sequence[str], hints: Mapping[str, str]
+) -> list[Delivery]:
+    """Claim the first due of these, as many as may start; say what becomes of the hints."""
+    now = core.store.now()
+    rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
+    able = sorted(
+        (row for row in rows.values() if waiting.can_start(row, demand, now)),
+        key=lambda row: (row.due, row.id),
+    )
+    claimed, room = await _claim(core, demand, able[: demand.count])
+    kept = {row.id for row in able[room:]}
+    others = {id_ for id_, row in rows.items() if row.waits} - {row.id for row in able}
+    core.hints.keep(demand, _some(hints, kept))
+    await core.hints.leave(demand, _some(hints, others))
+    await core.hints.done(demand, _some(hints, set(hints) - kept - others))
+    return claimed
+
+
+async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[Delivery], int]:
+    """Claim as many of these as the limits have room for; those, and for how many there was."""
+    if not able:
+        return [], 0
+    wanted = replace(demand, count=len(able))
+    room = await core.limits.draw(wanted)
+    claimed: list[Delivery | None] = []
+    try:
+        claimed = await gathered(claim(core, row, demand) for row in able[:room])
+    finally:
+        unused = room - sum(delivery is not None for delivery in claimed)
+        if unused:
+            await core.limits.give_back(wanted, unused)
+    return [delivery for delivery in claimed if delivery is not None], room
+
+
+def _some(hints: Mapping[str, str], ids: set[str]) -> dict[str, str]:
+    return {id_: receipt for id_, receipt in hints.items() if id_ in ids}

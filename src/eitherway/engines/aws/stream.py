@@ -1,0 +1,174 @@
+"""The stream of the table of jobs: its shards, and what each has after a place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from ...engine.values import Event
+from ...errors import EngineError
+from ...job import JobState
+from .cursors import BEGINNING, at, split
+from .store import Store, code_of
+
+RECORDS = 250
+"""Of one request: about a millisecond of the event loop, of those who are told."""
+
+_SHARDS_KNOWN_SECONDS = 30.0
+_GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of the stream; a part that is split, or a day old, has others after it."""
+
+    id: str
+    parent: str | None
+    is_open: bool
+
+
+@dataclass(slots=True)
+class Piece:
+    """What was read of a shard: events, each with the place after it, and where to go on."""
+
+    place: str
+    events: list[tuple[str, Event]] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)  # jobs that are no more
+    is_last: bool = False  # there is no more for now, as far as one can tell
+    ended: bool = False  # and there will be none
+
+
+class Stream:
+    """Reads the stream. The place after which to read is the caller's."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._arn = ""
+        self._shards: dict[str, Shard] = {}
+        self._known_until = 0.0
+        self._latest: dict[tuple[str, str], str] = {}  # iterators of places that are a time
+        self.ends: dict[str, str] = {}  # how far each shard has been read by this process
+
+    async def shards(self, *, fresh: bool = False) -> Mapping[str, Shard]:
+        """The shards that there are, by their ids."""
+        if fresh or time.monotonic() > self._known_until:
+            self._shards = {shard.id: shard for shard in await self._describe()}
+            self._known_until = time.monotonic() + _SHARDS_KNOWN_SECONDS
+        return self._shards
+
+    async def now(self, shard: str) -> str:
+        """A place at the end of a shard, from which nothing of the past is read."""
+        place = f"@{time.time():.3f}"
+        self._latest[shard, place] = await self._iterator(shard, ShardIteratorType="LATEST")
+        return place
+
+    async def read(self, shard: str, place: str) -> Piece:
+        """The next records of a shard, of one request."""
+        start = self._latest.get((shard, place)) or await self._start(shard, place)
+        answer = await self._ask(
+            self._store.streams.get_records, ShardIterator=start, Limit=RECORDS
+        )
+        following = answer.get("NextShardIterator")
+        is_last = len(answer["Records"]) < RECORDS
+        piece = Piece(place, is_last=is_last, ended=is_last and following is None)
+        for record in answer["Records"]:
+            _add(piece, record, place)
+        if (shard, place) in self._latest:
+            del self._latest[shard, place]
+            if piece.place == place and following is not None:
+                self._latest[shard, place] = following
+        return piece
+
+    async def _start(self, shard: str, place: str) -> str:
+        if place == BEGINNING or place.startswith("@"):
+            return await self._iterator(shard, ShardIteratorType="TRIM_HORIZON")
+        sequence, _ = split(place)
+        return await self._iterator(
+            shard, ShardIteratorType="AT_SEQUENCE_NUMBER", SequenceNumber=str(sequence)
+        )
+
+    async def _iterator(self, shard: str, **where: str) -> str:
+        streams, arn = self._store.streams, await self._stream()
+        answer = await self._ask(streams.get_shard_iterator, StreamArn=arn, ShardId=shard, **where)
+        return str(answer["ShardIterator"])
+
+    async def _describe(self) -> list[Shard]:
+        shards: list[Shard] = []
+        more: dict[str, str] = {}
+        while True:
+            answer = await self._ask(
+                self._store.streams.describe_stream, StreamArn=await self._stream(), **more
+            )
+            described = answer["StreamDescription"]
+            shards += [
+                Shard(
+                    each["ShardId"],
+                    each.get("ParentShardId"),
+                    "EndingSequenceNumber" not in each["SequenceNumberRange"],
+                )
+                for each in described["Shards"]
+            ]
+            last = described.get("LastEvaluatedShardId")
+            if last is None:
+                return shards
+            more = {"ExclusiveStartShardId": last}
+
+    async def _stream(self) -> str:
+        if not self._arn:
+            answer = await self._store.call(
+                self._store.dynamo.describe_table, TableName=self._store.jobs
+            )
+            self._arn = answer["Table"].get("LatestStreamArn", "")
+            if not self._arn:
+                raise EngineError(f"the table {self._store.jobs} has no stream: deploy the stack")
+        return self._arn
+
+    async def _ask(self, method: Any, **arguments: Any) -> Any:
+        try:
+            return await self._store.call(method, **arguments)
+        except EngineError as error:
+            if code_of(error.__cause__) in _GONE:
+                raise EngineError("the cursor is of before what the stream keeps") from error
+            raise
+
+
+def _add(piece: Piece, record: Mapping[str, Any], after: str) -> None:
+    """Add what a record tells, unless it was told before the place `after`."""
+    change = record["dynamodb"]
+    sequence = int(change["SequenceNumber"])
+    image = change.get("NewImage")
+    told = 0
+    if after.startswith("@"):
+        written = change.get("ApproximateCreationDateTime")
+        if written is not None and written.timestamp() < float(after[1:]) - 1:
+            piece.place = at(sequence, len(_told(image)))
+            return
+    elif after != BEGINNING and sequence == split(after)[0]:
+        told = split(after)[1]
+    if image is None or "gone" in image:
+        piece.removed.add(change["Keys"]["id"]["S"])
+    events = _told(image)
+    for number, event in enumerate(events[told:], told + 1):
+        piece.events.append((at(sequence, number), event))
+    piece.place = at(sequence, len(events))
+
+
+def _told(image: Mapping[str, Any] | None) -> list[Event]:
+    if image is None or "told" not in image:
+        return []
+    owner = image["owner"]["S"] if "owner" in image else None
+    return [
+        Event(
+            job_id=image["id"]["S"],
+            sequence=revision,
+            state=JobState(state),
+            at=when,
+            progress=progress,
+            owner=owner,
+        )
+        for revision, state, when, progress in from_json(image["told"]["S"])
+    ]

@@ -1,0 +1,207 @@
+"""What must hold on AWS whatever happens, tried in MiniStack."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from stacks import MiniStack, Stack, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+APPS = Path(__file__).parents[1] / "ministack"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where handlers leave marks."""
+    return tmp_path_factory.mktemp("ledger")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Stack]:
+    environment = {"LEDGER_FOLDER": str(folder)}
+    with (
+        MiniStack(tmp_path_factory.mktemp("ministack")) as server,
+        Stack(server, APPS, "ledger:app", visibility_seconds=5, environment=environment) as stack,
+    ):
+        yield stack
+
+
+def send(stack: Stack, path: str, body: Any) -> str:
+    """The link of a job that was accepted."""
+    answered = stack.http.post(path, json=body)
+    assert answered.status_code == 202, answered.text
+    return str(answered.json()["links"]["self"])
+
+
+def total(stack: Stack, name: str) -> int:
+    return int(stack.http.get(f"/sums/{name}").json()["total"])
+
+
+def record(message_id: str, operation: str, body: Any) -> dict[str, Any]:
+    """What the event source mapping gives of a request that API Gateway sent to the queue."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"receipt-of-{message_id}",
+        "body": json.dumps(body),
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": f"{time.time() * 1000:.0f}",
+        },
+        "messageAttributes": {
+            "operation": {"stringValue": operation, "dataType": "String"},
+            "version": {"stringValue": "1", "dataType": "String"},
+        },
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:ledger-{operation}",
+        "awsRegion": "us-east-1",
+    }
+
+
+def test_a_message_delivered_twice_commits_once(stack: Stack) -> None:
+    twice = [record("6d7e2b1c-0000-4000-8000-000000000001", "add", {"name": "twice"})] * 2
+    assert stack.invoke("AddWorker", {"Records": twice}) == {"batchItemFailures": []}
+    assert stack.invoke("AddWorker", {"Records": twice}) == {"batchItemFailures": []}
+    assert total(stack, "twice") == 1
+    document = stack.http.get(f"/jobs/{twice[0]['messageId']}").json()
+    assert (document["status"], document["attempt"]) == ("succeeded", 1)
+    assert len(document["attempts"]) == 1
+
+
+def test_sums_are_exact_whoever_is_killed(stack: Stack, folder: Path) -> None:
+    adds = [{"name": f"sum-{number % 2}"} for number in range(20)]
+    for number in (3, 11):
+        adds[number]["kill"] = f"killed-{number}"
+    links = [send(stack, "/adds", one) for one in adds]
+    documents = [stack.job(link, within_seconds=120, sweeping=True) for link in links]
+    assert {document["status"] for document in documents} == {"succeeded"}
+    assert [total(stack, f"sum-{number}") for number in range(2)] == [10, 10]
+    assert {each.name for each in folder.glob("killed-*")} == {"killed-3", "killed-11"}
+    killed = documents[3]["attempts"]
+    assert killed[0]["outcome"] == "lease_lost"
+    assert documents[3]["attempt"] == 1  # it died in company: a suspect, not counted
+
+
+def test_what_kills_its_process_is_run_alone_and_becomes_a_dead_letter(
+    stack: Stack, folder: Path
+) -> None:
+    link = send(stack, "/deadly", {"order_id": "deadly-1"})
+    document = stack.job(link, within_seconds=120, sweeping=True)
+    assert (document["status"], document["error"]["kind"]) == ("failed", "exhausted")
+    assert document["attempt"] == 2
+    outcomes = [attempt["outcome"] for attempt in document["attempts"]]
+    assert outcomes == ["lease_lost"] * 3  # the first one was not counted
+    assert (folder / "deadly-1").read_text() == "xxx"
+
+
+def test_poison_becomes_a_dead_letter_after_its_attempts(stack: Stack) -> None:
+    document = stack.job(send(stack, "/poison", {"order_id": "p-1"}))
+    assert (document["status"], document["error"]["kind"]) == ("failed", "exhausted")
+    assert [attempt["outcome"] for attempt in document["attempts"]] == ["error", "error"]
+    depth = stack.queues.get_queue_attributes(
+        QueueUrl=stack.outputs["DeadQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    assert depth["Attributes"]["ApproximateNumberOfMessages"] == "0"  # the record is the letter
+
+
+def test_a_hint_in_the_dead_queue_is_sent_again(stack: Stack) -> None:
+    sent = stack.queues.send_message(
+        QueueUrl=stack.outputs["DeadQueueUrl"],
+        MessageBody=json.dumps({"name": "from-the-dead"}),
+        MessageAttributes={
+            "operation": {"DataType": "String", "StringValue": "add"},
+            "version": {"DataType": "String", "StringValue": "1"},
+        },
+    )
+    link = f"/live/jobs/{sent['MessageId']}?accepted="
+    assert stack.job(link)["status"] == "succeeded"
+    assert total(stack, "from-the-dead") == 1
+
+
+def test_what_only_a_worker_can_refuse_is_rejected(stack: Stack) -> None:
+    worker, id_ = "AddWorker", "6d7e2b1c-0000-4000-8000-000000000002"
+    wrong = record(id_, "add", {"name": "wrong", "amount": "many"})
+    assert stack.invoke(worker, {"Records": [wrong]}) == {"batchItemFailures": []}
+    document = stack.http.get(f"/jobs/{id_}").json()
+    assert (document["status"], document["error"]["kind"]) == ("failed", "rejected")
+    assert document["error"]["type"] == "/problems/invalid-input"
+    result = stack.http.get(f"/jobs/{id_}/result")
+    assert result.status_code == 422
+    assert result.json()["errors"] == [
+        {"pointer": "/amount", "detail": result.json()["errors"][0]["detail"]}
+    ]
+
+
+def test_an_id_that_no_worker_has_seen_is_queued_for_as_long_as_it_can_be(stack: Stack) -> None:
+    url = "/jobs/6d7e2b1c-0000-4000-8000-000000000003"
+    unseen = stack.http.get(stack.path_of(f"/live{url}?accepted="))
+    assert (unseen.status_code, unseen.headers["retry-after"]) == (200, "1")
+    assert (unseen.json()["status"], unseen.json()["recorded"]) == ("queued", False)
+    result = stack.http.get(stack.path_of(f"/live{url}/result?accepted="))
+    assert (result.status_code, result.json()["type"]) == (404, "/problems/result-not-ready")
+    for query in ("", "?accepted=", "?accepted=1000", "?accepted=soon"):
+        assert stack.http.get(url + query).status_code == 404
+
+
+def test_a_request_that_is_stored_first_can_be_waited_for(stack: Stack) -> None:
+    answered = stack.http.put("/orders/o-1?text=hello", headers={"prefer": "wait=20"})
+    assert (answered.status_code, answered.json()["order_id"]) == (200, "o-1")
+    plain = stack.http.put("/orders/o-2?text=hello")
+    assert plain.status_code == 202
+    assert stack.job(plain.headers["location"])["result"]["text"] == "hello"
+
+
+def test_a_connection_that_has_gone_is_forgotten(stack: Stack) -> None:
+    table = stack.resources["Channels"]
+    link = send(stack, "/poison", {"order_id": "p-2"})
+    job_id = link.split("/jobs/")[1].split("?")[0]
+    stack.tables.put_item(
+        TableName=table,
+        Item={
+            "channel": {"S": job_id},
+            "connection": {"S": "gone="},
+            "expires": {"N": "99999999999"},
+        },
+    )
+    assert stack.job(link)["done"]
+    for _ in until(20, "the row is gone"):
+        if _rows(stack, job_id) == []:
+            break
+
+
+def test_a_socket_hears_of_the_end_also_when_it_comes_late_or_leaves(stack: Stack) -> None:
+    link = send(stack, "/large", {"order_id": "l-1"})
+    document = stack.job(link)
+    with stack.socket() as late:
+        late.send(json.dumps({"ping": True}))
+        late.send(json.dumps({"subscribe": [document["id"]]}))
+        told = json.loads(late.recv(timeout=30))
+    assert (told["type"], told["subject"]) == ("eitherway.job.succeeded", document["id"])
+    assert "result" not in told["data"]  # 150 kB are too much for a message
+    assert told["data"]["links"]["result"].endswith(f"/jobs/{document['id']}/result")
+    for _ in until(20, "the rows of the connection are gone"):
+        if _rows(stack, document["id"]) == []:
+            break
+
+
+def test_a_socket_that_says_nonsense_is_let_go(stack: Stack) -> None:
+    with stack.socket() as opened:
+        opened.send("nonsense")
+        with pytest.raises(ConnectionClosed):
+            opened.recv(timeout=30)
+
+
+def _rows(stack: Stack, channel: str) -> list[Any]:
+    found = stack.tables.query(
+        TableName=stack.resources["Channels"],
+        KeyConditionExpression="channel = :channel",
+        ExpressionAttributeValues={":channel": {"S": channel}},
+    )
+    return list(found["Items"])

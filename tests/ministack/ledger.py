@@ -1,0 +1,86 @@
+"""An app for the stack in MiniStack: sums that must be right, whoever dies."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from eitherway import App, Context, Limit, Retry
+
+FOLDER = Path(os.environ.get("LEDGER_FOLDER", "."))
+
+
+class Sum(BaseModel):
+    name: str
+    total: int
+
+
+class Add(BaseModel):
+    name: str
+    amount: int = 1
+    kill: str | None = None  # the process, once for each such word
+
+
+class Order(BaseModel):
+    order_id: str
+    text: str = ""
+
+
+app = App("ledger")
+sums = app.table("sums", Sum, key="name")
+orders = app.table("orders", Order, key="order_id")
+
+
+@app.post(
+    "/adds",
+    delivery="queued",
+    lease_seconds=2,
+    timeout_seconds=10,
+    retry=Retry(attempts=5, base_seconds=0.1, ceiling_seconds=1),
+    limit=Limit("adds", in_flight=8),
+)
+async def add(one: Add) -> Sum:
+    found = await sums.get(one.name, Sum(name=one.name, total=0))
+    if one.kill is not None:
+        mark = FOLDER / one.kill
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    await sums.put(Sum(name=one.name, total=found.total + one.amount))
+    return Sum(name=one.name, total=found.total + one.amount)
+
+
+@app.get("/sums/{name}")
+async def read_sum(name: str) -> Sum:
+    return await sums.get(name, Sum(name=name, total=0))
+
+
+@app.post("/poison", delivery="queued", retry=Retry(attempts=2, base_seconds=0.1))
+async def poison(order: Order) -> None:
+    raise ValueError(f"nobody can take {order.order_id}")
+
+
+@app.post(
+    "/deadly",
+    delivery="queued",
+    lease_seconds=1,
+    timeout_seconds=10,
+    retry=Retry(attempts=2, base_seconds=0.1),
+)
+async def deadly(order: Order) -> None:
+    with (FOLDER / order.order_id).open("a") as starts:
+        starts.write("x")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.put("/orders/{order_id}", delivery="queued", accept="function", wait_seconds=20)
+async def place_order(order_id: str, text: str, ctx: Context) -> dict[str, Any]:
+    await orders.put(Order(order_id=order_id, text=text))
+    return {"order_id": order_id, "text": text, "attempt": ctx.attempt}
+
+
+@app.post("/large", delivery="queued")
+async def large(order: Order) -> str:
+    return "x" * 150_000

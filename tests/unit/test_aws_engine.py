@@ -1,0 +1,323 @@
+"""What the engine on AWS promises beyond the contract: taking by hints, large parts, throttles."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from itertools import count
+
+import boto3
+import httpx
+import pytest
+
+from aws import REGION
+from eitherway.clock import SystemClock
+from eitherway.congestion import busy
+from eitherway.engine.conformance.harness import soon
+from eitherway.engine.conformance.samples import (
+    COUNTER,
+    LEASE_SECONDS,
+    START,
+    a_demand,
+    a_job,
+    an_end,
+    commit,
+    get_one,
+    ids,
+    job_id,
+    put,
+    read_one,
+    settle,
+    take,
+    take_new,
+)
+from eitherway.engine.loader import load_engine
+from eitherway.engine.values import Delivery, Lease, Message, Settled, SettleStatus
+from eitherway.engine.virtual_clock import VirtualClock
+from eitherway.engines.aws import names
+from eitherway.engines.aws.engine import AwsEngine
+from eitherway.engines.aws.taking import Hint
+from eitherway.errors import ConfigurationError, EngineUnavailableError
+from eitherway.ids import Randomness
+from eitherway.job import JobState
+from eitherway.problem import Answer
+
+stacks = count(1)
+
+
+@pytest.fixture
+def prefix(moto_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in moto_environment.items():
+        monkeypatch.setenv(name, value)
+    return f"u{next(stacks)}"
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(START)
+
+
+@pytest.fixture
+async def engine(prefix: str, clock: VirtualClock) -> AsyncIterator[AwsEngine]:
+    engine = make(prefix, clock)
+    await engine.open()
+    yield engine
+    await engine.close()
+
+
+def make(prefix: str, clock: VirtualClock) -> AwsEngine:
+    url = f"aws://{REGION}/{prefix}"
+    return AwsEngine.from_url(url, clock=clock, randomness=Randomness(1))
+
+
+def a_hint(number: int = 1, **changes) -> Hint:
+    values = {"job_id": job_id(number), "operation": "place_order", "version": 1}
+    return Hint(**values | changes)
+
+
+async def take_hints(engine: AwsEngine, *hints: Hint, **demand):
+    return await engine.take(hints, [a_demand(**demand)])
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("aws://", "names no region"),
+        ("aws://Ireland/shop", "names no region"),
+        ("aws://eu-west-1/my_shop", "is no prefix"),
+        ("aws://eu-west-1/shop?x=1", "is not aws://REGION"),
+    ],
+)
+def test_a_wrong_url_says_what_is_right(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        load_engine(url, clock=SystemClock(), randomness=Randomness())
+
+
+def test_without_its_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [name for name in sys.modules if name.startswith("eitherway.engines.aws")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'eitherway\[aws\]'"):
+        load_engine(f"aws://{REGION}", clock=SystemClock(), randomness=Randomness())
+
+
+@pytest.mark.slow
+async def test_tables_that_are_not_there_are_one_line(prefix: str, clock: VirtualClock) -> None:
+    with pytest.raises(ConfigurationError, match=f"no table {prefix}-.* in {REGION}") as refused:
+        await make(prefix, clock).open(create=False)
+    assert "\n" not in str(refused.value)
+
+
+def test_names_fit_and_are_apart() -> None:
+    operations = ["place_order", "place-order", "a.b", "a-b", "é", "x" * 200, "x" * 201, "-dead"]
+    queues = {names.queue("shop", name, alone=alone) for name in operations for alone in (0, 1)}
+    queues.add(names.queue("shop", "place_order-alone"))
+    queues.add(names.dead_queue("shop"))
+    assert len(queues) == 2 * len(operations) + 2
+    assert all(
+        len(queue) <= 80 and queue.replace("_", "-").replace("-", "a").isalnum() for queue in queues
+    )
+    assert names.queue("shop", "place_order") == "shop-place_order"
+
+
+@pytest.mark.slow
+async def test_a_hint_is_taken_once(engine: AwsEngine) -> None:
+    await engine.accept([a_job(1)])
+    first, twice = await take_hints(engine, a_hint(), a_hint())
+    assert first.delivery is not None
+    assert first.delivery.job == await get_one(engine)
+    assert twice.drop
+    assert twice.delivery is None
+    (again,) = await take_hints(engine, a_hint())
+    assert again.drop
+    assert again.delivery is None
+
+
+@pytest.mark.slow
+async def test_hints_without_reason_are_dropped(engine: AwsEngine, clock: VirtualClock) -> None:
+    """Unknown, ended, past its deadline, for others to run alone."""
+    held = await take_new(engine, 1)
+    await settle(engine, an_end(held, JobState.SUCCEEDED, START))
+    await engine.accept([a_job(2, deadline=START + 1)])
+    suspect = await take(engine, 1)
+    await settle(engine, an_end(suspect[0], JobState.QUEUED, START, suspect=True))
+    await engine.accept([a_job(3, deadline=START + 1)])
+    await clock.advance(1)
+    taken = await take_hints(engine, *(a_hint(number) for number in (1, 2, 3, 4)))
+    assert [(each.drop, each.delivery) for each in taken] == [(True, None)] * 4
+
+
+@pytest.mark.slow
+async def test_hints_for_later_say_when(engine: AwsEngine) -> None:
+    """Not due, of a newer version, of an operation that is not asked for."""
+    await engine.accept([a_job(1, due=START + 90), a_job(2, version=2), a_job(3, operation="x")])
+    early, newer, other = await take_hints(
+        engine, a_hint(1), a_hint(2, version=2), a_hint(3, operation="x")
+    )
+    assert (early.later_seconds, early.drop) == (90, False)
+    assert newer.later_seconds
+    assert other.later_seconds
+
+
+@pytest.mark.slow
+async def test_a_hint_may_bring_the_job_itself(engine: AwsEngine) -> None:
+    """Then the record is made by whoever takes it, and by nobody twice."""
+    cursor = (await engine.events(None, 0)).cursor
+    new = a_job(1, owner="ada")
+    (taken,) = await take_hints(engine, a_hint(new=new))
+    assert taken.delivery is not None
+    record = await get_one(engine)
+    assert taken.delivery.job == record
+    assert taken.delivery.message == new.message
+    assert (record.state, record.attempt, record.created) == (JobState.RUNNING, 1, START)
+    told = (await engine.events(cursor, 0)).events
+    assert [each.state for each in told] == [JobState.QUEUED, JobState.RUNNING]
+    (again,) = await take_hints(engine, a_hint(new=new))
+    assert (again.drop, again.delivery) == (True, None)
+
+
+@pytest.mark.slow
+async def test_a_job_that_comes_too_late_is_recorded_and_expires(
+    engine: AwsEngine, clock: VirtualClock
+) -> None:
+    new = a_job(1, deadline=START + 5)
+    await clock.advance(6)
+    (taken,) = await take_hints(engine, a_hint(new=new))
+    assert (taken.drop, taken.delivery) == (True, None)
+    (late,) = await engine.overdue(10, LEASE_SECONDS)
+    assert late.job.id == job_id(1)
+
+
+@pytest.mark.slow
+async def test_what_is_large_is_kept_apart_and_whole(engine: AwsEngine, prefix: str) -> None:
+    """A record of a payload and an answer as large as they may be fits no item of DynamoDB."""
+    size = engine.capabilities.payload_bytes_max
+    message = Message(payload=b"p" * size, params=b"{}")
+    held = await take_new(engine, message=message)
+    assert held.message == message
+    late = an_end(held, JobState.FAILED, START, answer=Answer(200, "text/plain", b"late" * 9000))
+    answer = Answer(200, "text/plain", b"a" * size)
+    done = await settle(engine, an_end(held, JobState.SUCCEEDED, START, answer=answer))
+    assert done.status is SettleStatus.DONE
+    assert (await settle(engine, late)).status is SettleStatus.LEASE_LOST
+    assert (await get_one(engine)).answer == answer
+    assert list(await engine.messages([job_id(1)])) == [message]
+    again = a_job(message=Message(payload=b"q" * size))
+    assert list(await engine.accept([again])) == [False]
+    assert list(await engine.messages([job_id(1)])) == [message]
+
+
+@pytest.mark.slow
+async def test_a_hint_that_is_late_is_sent_again(
+    engine: AwsEngine, prefix: str, clock: VirtualClock
+) -> None:
+    """And again, ever more seldom, for as long as the job waits."""
+    await engine.accept([a_job(1)])
+    assert received(prefix, "place_order") == [job_id(1)]
+    sent = []
+    for _ in range(20):
+        await clock.advance(30)
+        assert not await engine.overdue(10, LEASE_SECONDS)
+        sent.append(received(prefix, "place_order") == [job_id(1)])
+    assert sent[0]
+    assert 3 < sum(sent) < 8
+
+
+@pytest.mark.slow
+async def test_a_hint_may_be_faster_than_the_index(engine: AwsEngine, prefix: str) -> None:
+    """What the index does not show yet is ready, and received, because a hint names it."""
+    await engine.accept([a_job(1)])
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName=names.jobs_table(prefix),
+        Key={"id": {"S": job_id(1)}},
+        UpdateExpression="REMOVE waits",
+    )
+    assert not await engine.ready([a_demand()], 0)
+    assert list(await soon(engine.ready([a_demand()], 3600))) == ["place_order"]
+    assert ids(await take(engine)) == [job_id(1)]
+
+
+def received(prefix: str, operation: str) -> list[str]:
+    """The jobs that the hints of an operation's queue name; they are deleted."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    url = sqs.get_queue_url(QueueName=names.queue(prefix, operation))["QueueUrl"]
+    messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"])["job"] for message in messages]
+
+
+@pytest.mark.slow
+async def test_a_throttle_of_a_commit_is_told_as_one(
+    engine: AwsEngine, moto_environment: dict[str, str]
+) -> None:
+    """Nothing is written, the lease holds, and the attempt can end uncounted."""
+    held = await take_new(engine)
+    throttle(moto_environment, "TransactWriteItems", 2)  # boto3 tries twice
+    end = an_end(held, JobState.SUCCEEDED, START)
+    settled = await settle(engine, end, put(COUNTER, b"1"))
+    assert settled.status is SettleStatus.THROTTLED
+    assert settled.wait_seconds > 0
+    assert (await read_one(engine)).version == 0
+    assert (await settle(engine, end, put(COUNTER, b"1"))).status is SettleStatus.DONE
+
+
+@pytest.mark.slow
+async def test_a_throttle_of_anything_else_is_for_now(
+    engine: AwsEngine, moto_environment: dict[str, str]
+) -> None:
+    throttle(moto_environment, "PutItem", 2)
+    with pytest.raises(EngineUnavailableError) as refused:
+        await engine.accept([a_job(1)])
+    assert busy(refused.value)
+    held = await take_new(engine)
+    throttle(moto_environment, "PutItem", 2)
+    with pytest.raises(EngineUnavailableError):
+        await settle(engine, an_end(held, JobState.SUCCEEDED, START))
+    assert (await get_one(engine)).state is JobState.RUNNING
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_was_done_and_not_answered_is_done_once(
+    engine: AwsEngine, moto_environment: dict[str, str], times: int
+) -> None:
+    """boto3 sends it again: what refuses the second one is the first. Twice lost, nobody knows."""
+    await engine.accept([a_job(9, operation="other")])
+    await commit(engine, put(COUNTER, b"1"))
+    version = (await read_one(engine)).version
+    for method, call in (
+        ("PutItem", lambda: engine.accept([a_job(1)])),
+        ("PutItem", lambda: take(engine)),
+        ("UpdateItem", lambda: commit(engine, put(COUNTER, b"2", over=version))),
+    ):
+        lose(moto_environment, method, times)
+        if times == 2:
+            with pytest.raises(EngineUnavailableError):
+                await call()
+        else:
+            assert await call() in ([True], Settled(status=SettleStatus.DONE), await held(engine))
+        lose(moto_environment, method, 0)
+    assert (await read_one(engine)).version == version + 1
+    assert (await get_one(engine)).starts == 1
+
+
+async def held(engine: AwsEngine) -> list[Delivery]:
+    """Job 1, as its holder was given it."""
+    record = await get_one(engine)
+    lease = Lease(job_id=record.id, token=1, alone=False)
+    return [Delivery(lease=lease, job=record, message=a_job(1).message)]
+
+
+def throttle(environment: dict[str, str], method: str, times: int) -> None:
+    """Have DynamoDB refuse so many requests of this kind."""
+    fault(environment, "throttle", method, times)
+
+
+def lose(environment: dict[str, str], method: str, times: int) -> None:
+    """Have DynamoDB do so many requests of this kind, and lose its answers."""
+    fault(environment, "lose", method, times)
+
+
+def fault(environment: dict[str, str], kind: str, method: str, times: int) -> None:
+    response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/{kind}/{method}/{times}")
+    response.raise_for_status()

@@ -1,0 +1,228 @@
+"""The emitted template: what an operation adds, what a change changes, and what cfn-lint says."""
+
+import json
+import re
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+from aws_apps import guarded, of_type, rich, shop, small, template_of
+
+from eitherway.aws.lint import lint
+from eitherway.engines.aws import names, tables
+
+APPS = {
+    "shop": shop(),
+    "rich": rich(),
+    "guarded": guarded(),
+    "direct alone": small(),
+    "long name": small(name="x" * 100, delivery="queued"),
+}
+DIRECT = {"delivery": "direct", "timeout_seconds": 20}
+QUEUED = {"delivery": "queued", "timeout_seconds": 20}
+
+
+@pytest.mark.slow  # cfn-lint takes its time to load
+def test_cfn_lint_has_nothing_to_say(tmp_path: Path):
+    for name in ("shop", "rich", "guarded"):
+        app = APPS[name]
+        (tmp_path / f"{name}.json").write_text(json.dumps(template_of(app, prefix="/own")))
+    command = [str(Path(sys.executable).with_name("cfn-lint")), *sorted(tmp_path.glob("*.json"))]
+    linted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout) == (0, ""), linted.stderr
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_our_own_lint_has_nothing_to_say(name: str):
+    assert lint(template_of(APPS[name])) == []
+
+
+def changed(before, after) -> set[str]:
+    """Names of resources that are not the same in both."""
+    names = before["Resources"].keys() | after["Resources"].keys()
+    return {n for n in names if before["Resources"].get(n) != after["Resources"].get(n)}
+
+
+def test_another_delivery_changes_the_operations_integration_and_its_queue_alone():
+    direct, queued = template_of(small(**DIRECT)), template_of(small(**QUEUED))
+    different = changed(direct, queued)
+    own = {name for name in different if name.startswith("PlaceOrder")}
+    shared = {re.sub("[0-9a-f]{8}$", "", name) for name in different - own}
+    assert shared == {"Deployment", "Stage"}  # what publishes the method
+
+    before, after = (one["Resources"]["PlaceOrderMethod"] for one in (direct, queued))
+    before, after = before["Properties"], after["Properties"]
+    integration = {"Integration", "MethodResponses", "RequestModels", "RequestValidatorId"}
+    assert {n for n in before | after if before.get(n) != after.get(n)} == integration
+    assert before["Integration"]["Type"] == "AWS_PROXY"
+    assert after["Integration"]["Type"] == "AWS"
+
+    kinds = {direct["Resources"].get(n, queued["Resources"].get(n))["Type"] for n in own}
+    assert kinds == {
+        "AWS::ApiGateway::Method",
+        "AWS::ApiGateway::Model",
+        "AWS::CloudWatch::Alarm",
+        "AWS::IAM::Role",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::Function",
+        "AWS::Lambda::Permission",
+        "AWS::SQS::Queue",
+    }
+    for part in ("Parameters", "Conditions", "Outputs", "Metadata"):
+        assert direct[part] == queued[part]
+
+
+def test_the_api_is_deployed_anew_where_something_of_it_is_new():
+    def deployment(**policies) -> str:
+        return next(iter(of_type(template_of(small(**policies)), "ApiGateway::Deployment")))
+
+    document = template_of(small())
+    waits = document["Resources"][deployment()]["DependsOn"]
+    assert set(waits) == {
+        name
+        for name, one in document["Resources"].items()
+        if one["Type"] in ("AWS::ApiGateway::Method", "AWS::ApiGateway::GatewayResponse")
+    }
+    assert deployment() == deployment()
+    assert deployment(**DIRECT) != deployment(**QUEUED)
+
+
+def test_tables_and_queues_are_those_that_the_engine_knows():
+    document = template_of(rich(), "stack")
+    assert document["Resources"]["Jobs"]["Properties"] == tables.jobs("stack")
+    assert document["Resources"]["Channels"]["Properties"] == tables.channels("stack")
+    items = document["Resources"]["Items"]["Properties"]
+    assert items.pop("OnDemandThroughput") == {"MaxWriteRequestUnits": 500}
+    assert items == tables.items("stack")
+    found = {queue["QueueName"] for queue in of_type(document, "SQS::Queue").values()}
+    queued = ["fill", "check_out", "take_in", "send_mail", "pay", "ping", "tidy_up"]
+    wanted = {names.queue("stack", name, alone=alone) for name in queued for alone in (False, True)}
+    assert found == {*wanted, names.dead_queue("stack")}
+    assert document["Resources"]["Jobs"]["DeletionPolicy"] == "Retain"
+
+
+def test_every_queue_is_fed_as_its_limits_say():
+    document = template_of(shop())
+    mapping = document["Resources"]["PlaceOrderMapping"]["Properties"]
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["BatchSize"] == 4
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    alone = document["Resources"]["PlaceOrderAloneMapping"]["Properties"]
+    assert (alone["BatchSize"], alone["ScalingConfig"]) == (1, {"MaximumConcurrency": 2})
+    worker = document["Resources"]["PlaceOrderWorker"]["Properties"]
+    queue = document["Resources"]["PlaceOrderQueue"]["Properties"]
+    assert queue["VisibilityTimeout"] == 6 * worker["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 100
+
+
+def statements(document, role: str):
+    policies = document["Resources"][role]["Properties"]["Policies"]
+    return [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+
+
+def test_roles_may_do_what_they_need_and_no_more():
+    document = template_of(rich())
+    for name, role in of_type(document, "IAM::Role").items():
+        assert "ManagedPolicyArns" not in role
+        for statement in statements(document, name):
+            assert statement["Resource"] != "*"
+            actions = statement["Action"]
+            assert not any(
+                "*" in one for one in ([actions] if isinstance(actions, str) else actions)
+            )
+    sends = statements(document, "FillSendRole")
+    assert sends == [
+        {
+            "Effect": "Allow",
+            "Action": "sqs:SendMessage",
+            "Resource": {"Fn::GetAtt": ["FillQueue", "Arn"]},
+        }
+    ]
+    status = json.dumps(statements(document, "StatusRole"))
+    assert "sqs:" not in status
+    assert "execute-api" not in status
+    assert "sqs:ReceiveMessage" not in json.dumps(statements(document, "CheckOutFunctionRole"))
+    receives = [
+        one
+        for one in statements(document, "PayWorkerRole")
+        if "sqs:ReceiveMessage" in one["Action"]
+    ]
+    assert [one["Fn::GetAtt"][0] for one in receives[0]["Resource"]] == [
+        "PayQueue",
+        "PayAloneQueue",
+    ]
+
+
+def test_a_worker_may_send_to_every_queue_of_its_stack_and_to_no_other():
+    document = template_of(rich(), "stack")
+    sends = [s for s in statements(document, "PayWorkerRole") if "sqs:SendMessage" in s["Action"]]
+    pattern = sends[0]["Resource"]["Fn::Sub"].rpartition(":")[2]
+    found = [queue["QueueName"] for queue in of_type(document, "SQS::Queue").values()]
+    assert all(fnmatchcase(name, pattern) for name in found)
+    assert not fnmatchcase("stack2-pay", pattern)
+
+
+def test_each_route_is_there_once_and_parameters_of_one_place_share_its_name():
+    document = template_of(rich())
+    resources = of_type(document, "ApiGateway::Resource")
+    siblings = {}
+    for one in resources.values():
+        siblings.setdefault(json.dumps(one["ParentId"]), []).append(one["PathPart"])
+    for parts in siblings.values():
+        assert len(parts) == len(set(parts))
+        assert sum(part.startswith("{") for part in parts) <= 1
+    assert "{name+}" in [one["PathPart"] for one in resources.values()]
+    methods = of_type(document, "ApiGateway::Method").values()
+    assert len({(json.dumps(one["ResourceId"]), one["HttpMethod"]) for one in methods}) == len(
+        methods
+    )
+
+
+def test_a_failed_send_is_never_a_202():
+    integration = template_of(shop())["Resources"]["PlaceOrderMethod"]["Properties"]["Integration"]
+    answers = integration["IntegrationResponses"]
+    default = [one for one in answers if "SelectionPattern" not in one]
+    assert [one["StatusCode"] for one in default] == ["503"]
+    assert '"/problems/engine-unavailable"' in default[0]["ResponseTemplates"]["application/json"]
+    assert integration["PassthroughBehavior"] == "NEVER"
+
+
+def test_the_apis_own_refusals_are_problems():
+    for refusal in of_type(template_of(shop()), "ApiGateway::GatewayResponse").values():
+        document = refusal["ResponseTemplates"]["application/json"]
+        found = json.loads(document)
+        assert found.get("status") == (
+            int(refusal["StatusCode"]) if "StatusCode" in refusal else None
+        )
+        assert refusal["ResponseParameters"] == {
+            "gatewayresponse.header.Content-Type": "'application/problem+json'"
+        }
+
+
+def test_a_prefix_moves_jobs_and_leaves_operations_and_problems():
+    document = template_of(shop(), prefix="/own/")
+    parts = {
+        name: one["PathPart"] for name, one in of_type(document, "ApiGateway::Resource").items()
+    }
+    assert parts["OwnJobsPath"] == "jobs"
+    assert parts["OrdersPath"] == "orders"
+    assert "ProblemsPath" in parts
+    variables = document["Resources"]["Status"]["Properties"]["Environment"]["Variables"]
+    assert variables["EITHERWAY_PREFIX"] == "/own"
+
+
+def test_everything_that_matters_has_an_alarm():
+    document = template_of(shop())
+    watched = {
+        (alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"]))
+        for alarm in of_type(document, "CloudWatch::Alarm").values()
+    }
+    for function in of_type(document, "Lambda::Function"):
+        assert ("Errors", json.dumps({"Ref": function})) in watched
+        assert ("Throttles", json.dumps({"Ref": function})) in watched
+    for queue in of_type(document, "SQS::Queue"):
+        depth = queue == "DeadQueue"
+        metric = "ApproximateNumberOfMessagesVisible" if depth else "ApproximateAgeOfOldestMessage"
+        assert (metric, json.dumps({"Fn::GetAtt": [queue, "QueueName"]})) in watched
