@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import platform
 import statistics
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from rich.table import Table
 
 import batch_app
 from drain import drain
-from harness import console, folder, spread
+from harness import console, counted, folder, machine, options_of, spread
 
 SCENARIOS = {
     "a row in app.table": (batch_app.table_single, batch_app.table_batch),
@@ -38,24 +35,20 @@ def report(title: str, rounds: Rounds, path: Path) -> None:
         cells.append(f"{cpu[0]:.0f} / {cpu[1]:.0f}")
         table.add_row(*cells)
     console.print(table)
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
     count = len(next(iter(rounds.values())))
-    console.print(f"rows/s, medians of {count} interleaved rounds, {machine}")
-    path.write_text(json.dumps({"title": title, "machine": machine, "runs": rounds}, indent=2))
+    console.print(f"rows/s, medians of {count} interleaved rounds; {machine()}")
+    path.write_text(json.dumps({"title": title, "machine": machine(), "runs": rounds}, indent=2))
     console.print(f"every run: {path}")
 
 
 def main() -> None:
     """A backlog of jobs, drained by one worker process, one by one and in batches, in turn."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=5)
+    options = options_of(__doc__, "batch")
     options.add_argument("--jobs", type=int, default=10_000)
-    options.add_argument("--json", type=Path, default=Path("bench-batch.json"))
     chosen = options.parse_args()
     rounds: Rounds = {name: [] for name in SCENARIOS}
     with folder() as made:
-        for number in range(chosen.rounds):
-            console.print(f"round {number + 1} of {chosen.rounds}")
+        for _ in counted(chosen.rounds):
             for name, (single, batch) in SCENARIOS.items():
                 runs = [
                     drain(made, handler, chosen.jobs, app=batch_app.app, target="batch_app:app")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -16,15 +17,18 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-console = Console(highlight=False)
+FLOOR = "raw ASGI no-op"
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -39,18 +43,62 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def process(arguments: Sequence[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python process that ends with the block."""
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+def process(
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    program: str = sys.executable,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, Python's where no other program is named, that ends with the block."""
+    given = {**os.environ, "PYTHONPATH": str(HERE), **(environment or {})}
     with log.open("ab") as output:
-        started = subprocess.Popen(
-            [sys.executable, *arguments], stdout=output, stderr=output, env=environment
-        )
+        started = subprocess.Popen([program, *arguments], stdout=output, stderr=output, env=given)
     try:
         yield started
     finally:
         started.send_signal(signal.SIGTERM)
-        started.wait(60)
+        try:
+            started.wait(60)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+@contextmanager
+def floor(made: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The raw ASGI no-op under the server that ours has, too: where it is, and the process."""
+    port = free_port()
+    uvicorn = ["-m", "uvicorn", "shop:noop", "--port", str(port), "--no-access-log"]
+    uvicorn += ["--loop", "uvloop", "--http", "httptools", "--log-level", "warning"]
+    with process(uvicorn, made / "noop.log") as started:
+        wait_for(f"http://127.0.0.1:{port}/")
+        yield f"http://127.0.0.1:{port}", started
+
+
+@contextmanager
+def gateway(
+    made: Path, engine: str, target: str = "shop:app"
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """One of our gateways: where it is, and the process."""
+    port = free_port()
+    arguments = ["-m", "eitherway", "gateway", target, "--port", str(port), "--engine", engine]
+    with process(arguments, made / "gateway.log") as started:
+        wait_for(f"http://127.0.0.1:{port}/livez")
+        yield f"http://127.0.0.1:{port}", started
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in family(int(child)))]
+
+
+def kill(pid: int) -> None:
+    """A process and all that it started, at once."""
+    for one in reversed(family(pid)):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def free_port() -> int:
@@ -108,24 +156,111 @@ def load(url: str, pid: int, seconds: int, connections: int = 64) -> dict[str, f
     }
 
 
-def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Least, median and greatest."""
-    return min(values), statistics.median(values), max(values)
+Arms = Mapping[str, tuple[str, "subprocess.Popen[bytes]"]]
+"""What is compared: by name, where it is served and by which process."""
+Rows = dict[str, list[dict[str, float]]]
+"""By name, what each round gave."""
 
 
-def report(title: str, rows: dict[str, list[dict[str, float]]], floor: str, path: Path) -> None:
-    """Print a table of medians (least - greatest), ratios against the floor, and write the JSON."""
-    table = Table("", "per second", f"against {floor}", "p50 ms", "p99 ms", "CPU µs", title=title)
-    floor_rate = statistics.median(run["per_second"] for run in rows[floor])
+def options_of(title: str | None, name: str, *, rounds: int = 5) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    options = argparse.ArgumentParser(description=title)
+    options.add_argument("--rounds", type=int, default=rounds)
+    options.add_argument("--json", type=Path, default=Path(f"bench-{name}.json"))
+    return options
+
+
+def load_in_turn(arms: Arms, path: str, *, rounds: int, seconds: int) -> Rows:
+    """Load each arm in every round, after one second that warms it."""
+    for url, started in arms.values():
+        load(url + path, started.pid, 1)
+    rows: Rows = {name: [] for name in arms}
+    for _ in counted(rounds):
+        for name, (url, started) in arms.items():
+            rows[name].append(load(url + path, started.pid, seconds))
+    return rows
+
+
+def counted(rounds: int) -> Iterator[int]:
+    """The rounds, each said as it begins."""
+    for number in range(rounds):
+        console.print(f"round {number + 1} of {rounds}")
+        yield number
+
+
+def report(
+    title: str, rows: Rows, floors: Sequence[str], path: Path, *, unit: str = "per second"
+) -> None:
+    """Print a table of medians (least - greatest), with the ratio to each floor of the same run.
+
+    Every run goes into the JSON file, and a plot beside it.
+    """
+    if any(run.get("errors") for runs in rows.values() for run in runs):
+        console.print("[red]some answers were errors: the figures do not count[/red]")
+    rates = {name: [run["per_second"] for run in runs] for name, runs in rows.items()}
+    table = Table("", unit, *(f"/ {floor}" for floor in floors), "p50 ms", "p99 ms", "CPU µs")
+    table.title = title
     for name, runs in rows.items():
-        least, rate, most = spread([run["per_second"] for run in runs])
-        cells = [name, f"{rate:,.0f} ({least:,.0f} - {most:,.0f})", f"{rate / floor_rate:.2f}"]
+        least, rate, most = spread(rates[name])
+        cells = [name, f"{rate:,.0f} ({least:,.0f} - {most:,.0f})"]
+        cells += [f"{rate / statistics.median(rates[floor]):.2f}" for floor in floors]
         for column in ("p50_ms", "p99_ms", "cpu_us"):
             values = [run[column] for run in runs if column in run]
             cells.append(f"{statistics.median(values):,.1f}" if values else "")
         table.add_row(*cells)
     console.print(table)
-    machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    console.print(f"medians (least - greatest) of {len(rows[floor])} interleaved rounds; {machine}")
-    path.write_text(json.dumps({"title": title, "machine": machine, "runs": rows}, indent=2))
+    rounds = max(len(runs) for runs in rows.values())
+    console.print(f"medians (least - greatest) of {rounds} interleaved rounds; {machine()}")
+    write(path, title, rows)
+    plot(title, rates, unit, path.with_suffix(".svg"))
+
+
+def report_figures(
+    title: str, names: Mapping[str, str], runs: Sequence[Mapping[str, float]], path: Path
+) -> None:
+    """Print the median, least and greatest of each figure that `names` names; write the JSON."""
+    table = Table("", "median", "least", "greatest", title=title)
+    for key, name in names.items():
+        least, median, most = spread([run[key] for run in runs])
+        table.add_row(name, *(f"{value:,.1f}" for value in (median, least, most)))
+    console.print(table)
+    console.print(f"{len(runs)} runs; {machine()}")
+    write(path, title, {title: [dict(run) for run in runs]})
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Least, median and greatest."""
+    return min(values), statistics.median(values), max(values)
+
+
+def machine() -> str:
+    """Where it was measured, and when."""
+    system = f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    return f"{system}, {datetime.now(UTC):%Y-%m-%d}"
+
+
+def write(path: Path, title: str, rows: Rows) -> None:
+    """Every run, for programs."""
+    document = {"title": title, "machine": machine(), "runs": rows}
+    path.write_text(json.dumps(document, indent=2))
     console.print(f"every run: {path}")
+
+
+def plot(title: str, rates: Mapping[str, Sequence[float]], unit: str, path: Path) -> None:
+    """Medians as bars, with the range of the runs."""
+    figure = Figure(figsize=(9, 0.5 * len(rates) + 1.2), layout="constrained")
+    axes = figure.add_subplot()
+    medians = [statistics.median(values) for values in rates.values()]
+    ranges = [
+        [median - min(values) for median, values in zip(medians, rates.values(), strict=True)],
+        [max(values) - median for median, values in zip(medians, rates.values(), strict=True)],
+    ]
+    bars = axes.barh(list(rates), medians, xerr=ranges, color="#3b6ea5", ecolor="#999999")
+    axes.bar_label(bars, fmt="{:,.0f}", padding=6, fontsize=9)
+    axes.invert_yaxis()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.15)
+    axes.set_xlabel(f"{unit}; median, and the range of the runs. {machine()}", fontsize=8)
+    axes.set_title(title, fontsize=10, loc="left")
+    figure.savefig(path)
+    console.print(f"plotted: {path}")

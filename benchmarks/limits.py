@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import limits_app
 from drain import drain
 from eitherway import App
 from eitherway.attempt.pace import Pace
 from eitherway.engine.limits import Lesson
-from harness import console, folder, report
+from harness import Rows, counted, folder, options_of, report
 
 NONE = "no limit"
 
@@ -23,21 +20,18 @@ async def learn(app: App) -> None:
 
 def main() -> None:
     """A backlog of jobs that do nothing, drained by one worker under each limit in turn."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=5)
+    options = options_of(__doc__, "limits")
     options.add_argument("--jobs", type=int, default=5_000)
-    options.add_argument("--json", type=Path, default=Path("bench-limits.json"))
     chosen = options.parse_args()
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in limits_app.HANDLERS}
+    rows: Rows = {name: [] for name in limits_app.HANDLERS}
     with folder() as made:
-        for number in range(chosen.rounds):
-            console.print(f"round {number + 1} of {chosen.rounds}")
+        for _ in counted(chosen.rounds):
             for name, handler in limits_app.HANDLERS.items():
                 app, target = limits_app.app, "limits_app:app"
                 run = drain(made, handler, chosen.jobs, app=app, target=target, prepare=learn)
                 rows[name].append(run)
     title = f"{chosen.jobs:,} jobs drained by one worker process"
-    report(title, rows, NONE, chosen.json)
+    report(title, rows, [NONE], chosen.json)
 
 
 if __name__ == "__main__":

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import resource
-import statistics
 import time
 from pathlib import Path
 
-from rich.table import Table
-
 from eitherway.engine.values import Demand
 from eitherway.settings import Settings
-from harness import console, cpu_seconds, folder, free_port, process, wait_for
+from harness import cpu_seconds, folder, free_port, options_of, process, report_figures, wait_for
 from shop import Order, app, place_order
 
 _HANDSHAKE = (
@@ -24,6 +19,12 @@ _HANDSHAKE = (
     "Sec-WebSocket-Protocol: cloudevents.json\r\n\r\n"
 )
 _TOGETHER = 100
+_NAMES = {
+    "kib_each": "KiB of the gateway for an idle one",
+    "first_ms": "ms from the commit of an event to the first that is told",
+    "last_ms": "ms to the last",
+    "cpu_us": "CPU µs of the gateway for each",
+}
 ORDER = Order(id="", customer="c", sku="s", qty=3, price=1.5, currency="EUR", note="n" * 80)
 
 
@@ -90,28 +91,14 @@ async def run(made: Path, sockets: int) -> dict[str, float]:
 
 def main() -> None:
     """Several rounds, each with a fresh gateway."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=3)
+    options = options_of(__doc__, "push", rounds=3)
     options.add_argument("--sockets", type=int, default=5_000)
-    options.add_argument("--json", type=Path, default=Path("bench-push.json"))
     chosen = options.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # children inherit it
     with folder() as made:
         runs = [asyncio.run(run(made, chosen.sockets)) for _ in range(chosen.rounds)]
-    table = Table("", "median", "least", "greatest", title=f"{chosen.sockets:,} WebSockets")
-    names = {
-        "kib_each": "KiB of the gateway for an idle one",
-        "first_ms": "ms from the commit of an event to the first that is told",
-        "last_ms": "ms to the last",
-        "cpu_us": "CPU µs of the gateway for each",
-    }
-    for key, name in names.items():
-        values = [one[key] for one in runs]
-        cells = (statistics.median(values), min(values), max(values))
-        table.add_row(name, *(f"{value:,.1f}" for value in cells))
-    console.print(table)
-    chosen.json.write_text(json.dumps({"sockets": chosen.sockets, "runs": runs}, indent=2))
+    report_figures(f"{chosen.sockets:,} WebSockets", _NAMES, runs, chosen.json)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """AWS on loopback: moto's server in a process of its own, for `tests/aws.py`.
 
 moto checks conditions and rolls transactions back without a lock, so what its threads do at the
-same time gets lost. Here requests come one at a time, but for long polls, which wait. And it looks
-for each of the ten types of an attribute under several names: here, under its own.
+same time gets lost. Here requests come one at a time, but for long polls, which wait. What takes it
+most of its time is left out: it looks for each of the ten types of an attribute under several
+names, and counts all messages of a queue whenever one is sent.
 """
 
 import sys
@@ -14,7 +15,13 @@ from typing import Any
 
 from moto.core.serialize import ResponseSerializer
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import Queue
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+FAULTS = {
+    "throttle": ("400 Bad Request", b"ProvisionedThroughputExceededException"),
+    "lose": ("500 Internal Server Error", b"InternalServerError"),
+}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -28,23 +35,28 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def throttled(application: Wsgi) -> Wsgi:
-    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method."""
-    left: Counter[str] = Counter()
+def faulty(application: Wsgi) -> Wsgi:
+    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method.
+
+    With `/lose/` it does what they ask for, and answers that something is wrong with it.
+    """
+    left: Counter[tuple[str, str]] = Counter()
 
     def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        _, first, *rest = environ["PATH_INFO"].split("/")
-        if first == "throttle":
+        _, fault, *rest = environ["PATH_INFO"].split("/")
+        if fault in FAULTS:
             method, times = rest
-            left[f"DynamoDB_20120810.{method}"] = int(times)
+            left[fault, f"DynamoDB_20120810.{method}"] = int(times)
             start("204 No Content", [])
             return []
-        method = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not left[method]:
-            return application(environ, start)
-        left[method] -= 1
-        start("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
-        return [b'{"__type": "ProvisionedThroughputExceededException", "message": "slower"}']
+        for fault, (status, code) in FAULTS.items():
+            if left[fault, environ.get("HTTP_X_AMZ_TARGET", "")]:
+                left[fault, environ["HTTP_X_AMZ_TARGET"]] -= 1
+                if fault == "lose":
+                    list(application(environ, lambda *_: None))
+                start(status, [("Content-Type", "application/x-amz-json-1.0")])
+                return [b'{"__type": "%s", "message": "as was asked for"}' % code]
+        return application(environ, start)
 
     return serve
 
@@ -65,7 +77,9 @@ def one_at_a_time(application: Wsgi) -> Wsgi:
     return serve
 
 
-def look_types_up_once() -> None:
+def leave_out() -> None:
+    for counted in ("", "_delayed", "_not_visible"):
+        setattr(Queue, f"approximate_number_of_messages{counted}", 0)
     look_up = ResponseSerializer.get_value
 
     def get_value(self: Any, value: Any, key: str, shape: Any) -> Any:
@@ -77,8 +91,8 @@ def look_types_up_once() -> None:
 
 
 def main() -> None:
-    look_types_up_once()
-    application = one_at_a_time(throttled(DomainDispatcherApplication(create_backend_app)))
+    leave_out()
+    application = one_at_a_time(faulty(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

@@ -17,7 +17,6 @@ from tools import missing, tool
 
 _DEBIAN = Path("/usr/lib/postgresql")  # where Debian has its programs: not on the PATH
 _SETTINGS = {
-    "fsync": "off",  # what is tested is not the disk
     "listen_addresses": "",
     "max_connections": "40",
 }
@@ -26,7 +25,8 @@ _SETTINGS = {
 class Postgres:
     """One server, a new database for each test. As root it refuses to run: then as `postgres`."""
 
-    def __init__(self) -> None:
+    def __init__(self, fsync: str = "off") -> None:
+        self._settings = {**_SETTINGS, "fsync": fsync}  # what is tested is not the disk
         newest = sorted(_DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name))[-1:]
         self._programs = Path(tool("pg_ctl", among=newest)).resolve().parent
         self._user = _other_user() if os.geteuid() == 0 else None
@@ -38,7 +38,7 @@ class Postgres:
             shutil.chown(self.folder, self._user)
         self._data = self.folder / "data"
         self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8")
-        options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
+        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
         options += f" -c unix_socket_directories='{self.folder}'"
         self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "-o", options)
         return self

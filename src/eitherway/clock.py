@@ -6,6 +6,8 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -22,6 +24,15 @@ class Clock(ABC):
     @abstractmethod
     def now(self) -> float:
         """Seconds since the Unix epoch."""
+
+    @abstractmethod
+    def monotonic(self) -> float:
+        """Seconds since some moment, which nobody sets: what durations are measured by."""
+
+    @property
+    @abstractmethod
+    def boot(self) -> str:
+        """Names that moment, the same for all processes that share it; empty where none may."""
 
     @abstractmethod
     def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
@@ -55,12 +66,29 @@ class Clock(ABC):
         return future.done()
 
 
+@cache
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
 class SystemClock(Clock):
     """The wall clock, and the event loop's own timers."""
 
     def now(self) -> float:
         """Seconds since the Unix epoch, as the system has it."""
         return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that this machine ran since it was started."""
+        return time.monotonic()
+
+    @property
+    def boot(self) -> str:
+        """This start of the machine, as Linux names it."""
+        return _boot()
 
     def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
         """Run `callback` by the loop's own timer, which the wall clock does not move."""

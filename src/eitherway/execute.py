@@ -107,7 +107,8 @@ class Executor:
         attempt = _Attempt(self, operation, arguments, context)
         token = current_unit.set(unit)
         try:
-            return await attempt.run(timeout_seconds, conclude)
+            with context.span:
+                return await attempt.run(timeout_seconds, conclude)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if not attempt.timed_out or (task is not None and task.cancelling()):

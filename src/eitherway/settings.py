@@ -97,6 +97,10 @@ class Settings(BaseSettings):
         default=False,
         description="whether each request, and each attempt that succeeds, has a line in the log",
     )
+    otel: bool = Field(
+        default=False,
+        description="whether requests, jobs and attempts are spans of OpenTelemetry, too",
+    )
     allowed_origins: str = Field(
         "",
         description="origins whose pages may open a WebSocket, with commas; else the gateway's own",

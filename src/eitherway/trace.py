@@ -1,14 +1,16 @@
 """W3C Trace Context: the trace that a job belongs to, and each attempt's place in it.
 
-Nothing is exported here; whoever would do so finds each span where `Runtime.span` makes it.
+Nothing is exported here: `eitherway.spans` says where spans are made, `eitherway.otel` exports.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
-from typing import NamedTuple
+from types import TracebackType
+from typing import NamedTuple, Self
 
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16})-([0-9a-f]{2})(-.*)?"
@@ -51,6 +53,18 @@ def starting(job_id: str, traceparent: str | None) -> str:
     return f"00-{digits[:32]}-{digits[32:]}-{_SAMPLED_AND_RANDOM:02x}"
 
 
+class Calling:
+    """A request made to somebody else within a span."""
+
+    trace: Trace | None = None  # what to send along; None: what would be sent anyway
+
+    def answered(self, status: int) -> None:
+        """What was answered."""
+
+
+_CALLING = Calling()
+
+
 class Span:
     """One attempt (or request) in the trace of its job. Made up only where somebody looks."""
 
@@ -61,6 +75,28 @@ class Span:
         self._job_id = job_id
         self._new_id = new_id
         self._id: str | None = None
+
+    def __enter__(self) -> Self:
+        """What is done within is done in this span, for who exports spans."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        return None
+
+    def end(self, outcome: str) -> None:
+        """It is over, in an outcome of attempts. Idempotent."""
+
+    def abandon(self, outcome: str) -> None:
+        """The same, of a run that came to nothing; if it had not begun, it never was."""
+
+    def calling(self, method: str, host: str, port: int) -> AbstractContextManager[Calling]:  # noqa: ARG002 - whoever exports asks for them
+        """Around a request to another service."""
+        return nullcontext(_CALLING)
 
     @property
     def id(self) -> str:

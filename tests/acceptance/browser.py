@@ -39,6 +39,21 @@ const look = () => (check() ? done(true) : setTimeout(look, 20));
 look();
 """
 
+_FETCH = """
+const [url, method, headers, body] = arguments;
+window.answer = undefined;
+fetch(url, {method, headers, body: body ?? undefined}).then(
+  async (response) => {
+    window.answer = {
+      status: response.status,
+      headers: Object.fromEntries(response.headers),
+      body: await response.json().catch(() => null),
+    };
+  },
+  (error) => { window.answer = {error: String(error)}; },
+);
+"""
+
 
 class Browser:
     """One tab. Methods raise `httpx.HTTPStatusError` with the driver's words when they fail."""
@@ -67,6 +82,15 @@ class Browser:
         except AssertionError as error:
             text = self.run("return document.body.innerText")
             raise AssertionError(f"never true: {condition}\n{text}") from error
+
+    def fetch(
+        self, url: str, method: str = "GET", body: str | None = None, **headers: str
+    ) -> dict[str, Any]:
+        """What a script of the page gets to read: `status`, `headers`, `body`, or an `error`."""
+        self.run(_FETCH, url, method, headers, body)
+        self.wait("window.answer")
+        answer: dict[str, Any] = self.run("return window.answer")
+        return answer
 
     def click(self, selector: str) -> None:
         """Scroll to an element and click it, as a person does."""

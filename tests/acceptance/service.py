@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,15 +21,22 @@ _SERVED = re.compile(r"is served at (http://\S+)")
 class Service:
     """`eitherway COMMAND apps:app` on a free port, with a database in `folder`."""
 
-    def __init__(self, folder: Path, *command: str, target: str = "apps:app") -> None:
+    def __init__(
+        self, folder: Path, *command: str, target: str = "apps:app", within: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.engine = f"sqlite:///{folder / 'jobs.db'}"
         self.log = folder / f"{'-'.join((target, *command)).replace(':', '-')}.log"
-        self._command = [sys.executable, "-m", "eitherway", command[0], target]
+        self._command = [*within, sys.executable, "-m", "eitherway", command[0], target]
         self._command += ["--engine", self.engine, *command[1:]]
         if command[0] != "worker":
             self._command += ["--port", "0"]
         self.url = ""
+
+    def at(self, engine: str) -> Self:
+        """With this engine, in place of its own."""
+        self._command[self._command.index(self.engine)] = self.engine = engine
+        return self
 
     def __enter__(self) -> Self:
         return self.start()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from aws import REGION
 from service import Service, tick, until_done
+
+from aws import REGION
 
 pytestmark = pytest.mark.slow
 

@@ -55,6 +55,18 @@ async def running(process, log, workers=1):
         await tick()
 
 
+@contextlib.asynccontextmanager
+async def hosted(folder, host, app, **given):
+    """An application under uvicorn, a worker of the app in it: where it is, and the worker."""
+    with uvicorn(folder, host, **given) as (process, log):
+        url = await running(process, log)
+        worker = Service(folder, "worker", target=app).start(**given)
+        try:
+            yield url, worker
+        finally:
+            worker.stop()
+
+
 class Stopped:
     """A service that is started already, to be stopped."""
 

@@ -38,10 +38,12 @@ class InStack(EngineHarness):
         return f"aws://{REGION}/t{next(stacks)}"
 
 
+@pytest.mark.slow
 class TestStack(EngineCases, OwnedEventCases, InStack):
     """One engine, one stack."""
 
 
+@pytest.mark.slow
 class TestStackShared(SharedCases, SharedChargeCases, SharedKeyCases, InStack):
     """Several engines, one stack."""
 
@@ -51,7 +53,12 @@ class TestStackCrashes(CrashCases, InStack):
     """Processes killed over one stack."""
 
 
-def test_the_shared_cases_run_as_the_engine_is_shared() -> None:
+def test_the_cases_that_run_are_those_of_what_it_can() -> None:
     url = f"aws://{REGION}"
     engine = AwsEngine.from_url(url, clock=SystemClock(), randomness=Randomness())
-    assert engine.capabilities.shared
+    able = engine.capabilities
+    assert able.shared
+    assert able.events_by_owner
+    assert not able.promotes_running
+    assert not able.lanes
+    assert not able.limit_keys

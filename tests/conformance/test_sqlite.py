@@ -6,9 +6,12 @@ import pytest
 
 from eitherway.clock import SystemClock
 from eitherway.engine.conformance import (
+    CancelLaneCases,
     CrashCases,
     EngineCases,
     EngineHarness,
+    KeyedLimitCases,
+    LaneCases,
     OwnedEventCases,
     PromoteCases,
     SharedCases,
@@ -40,11 +43,15 @@ class InFile(EngineHarness):
         return f"sqlite:///{tmp_path}/jobs.db"
 
 
-class TestMemory(EngineCases, PromoteCases, OwnedEventCases, InMemory):
+class AbleCases(PromoteCases, OwnedEventCases, LaneCases, CancelLaneCases, KeyedLimitCases):
+    """What not every engine has."""
+
+
+class TestMemory(EngineCases, AbleCases, InMemory):
     """One engine, nothing on disk."""
 
 
-class TestFile(EngineCases, PromoteCases, OwnedEventCases, InFile):
+class TestFile(EngineCases, AbleCases, InFile):
     """One engine, one file."""
 
 

@@ -15,6 +15,8 @@ from types import ModuleType
 
 import pytest
 import typer
+from opentelemetry import trace as otel
+from opentelemetry.util._once import Once
 
 from eitherway.cli.main import command_line
 from node import NODE
@@ -35,6 +37,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleTy
     monkeypatch.chdir(tmp_path)
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
+    # What a page sets up for a whole process is not for the tests that come after it.
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER", None)
+    monkeypatch.setattr(otel, "_TRACER_PROVIDER_SET_ONCE", Once())
     return module
 
 

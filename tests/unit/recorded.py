@@ -163,3 +163,47 @@ def message(
         "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:notes-{operation}",
         "awsRegion": "eu-west-1",
     }
+
+
+def socket_event(
+    route: str,
+    connection: str = "TWegAcC4EowCHnA=",
+    *,
+    body: str | None = None,
+    headers: dict[str, str] | None = None,
+    query: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """What a WebSocket API sends for one of its routes."""
+    kinds = {"$connect": "CONNECT", "$disconnect": "DISCONNECT", "$default": "MESSAGE"}
+    event: dict[str, Any] = {
+        "requestContext": {
+            "routeKey": route,
+            "eventType": kinds[route],
+            "messageDirection": "IN",
+            "stage": "live",
+            "connectedAt": 1547230720092,
+            "requestTimeEpoch": 1547230720093,
+            "identity": {"sourceIp": "192.168.196.186"},
+            "requestId": "TWegAcC4EowCHnA=",
+            "domainName": "ws.execute-api.eu-west-1.amazonaws.com",
+            "connectionId": connection,
+            "apiId": "ws",
+        },
+        "isBase64Encoded": False,
+    }
+    if route == "$connect":
+        fields = {
+            "Host": "ws.execute-api.eu-west-1.amazonaws.com",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": "cloudevents.json",
+            "Sec-WebSocket-Version": "13",
+            "X-Forwarded-Proto": "https",
+            **(headers or {}),
+        }
+        event["headers"] = fields
+        event["multiValueHeaders"] = {name: [value] for name, value in fields.items()}
+        event["queryStringParameters"] = query
+        event["multiValueQueryStringParameters"] = query and {k: [v] for k, v in query.items()}
+    if body is not None:
+        event["body"] = body
+    return event

@@ -12,6 +12,7 @@ import pytest
 from aws import REGION
 from eitherway.clock import SystemClock
 from eitherway.congestion import busy
+from eitherway.engine.conformance.harness import soon
 from eitherway.engine.conformance.samples import (
     COUNTER,
     LEASE_SECONDS,
@@ -19,7 +20,9 @@ from eitherway.engine.conformance.samples import (
     a_demand,
     a_job,
     an_end,
+    commit,
     get_one,
+    ids,
     job_id,
     put,
     read_one,
@@ -28,7 +31,7 @@ from eitherway.engine.conformance.samples import (
     take_new,
 )
 from eitherway.engine.loader import load_engine
-from eitherway.engine.values import Message, SettleStatus
+from eitherway.engine.values import Delivery, Lease, Message, Settled, SettleStatus
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.aws import names
 from eitherway.engines.aws.engine import AwsEngine
@@ -97,6 +100,7 @@ def test_without_its_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
         load_engine(f"aws://{REGION}", clock=SystemClock(), randomness=Randomness())
 
 
+@pytest.mark.slow
 async def test_tables_that_are_not_there_are_one_line(prefix: str, clock: VirtualClock) -> None:
     with pytest.raises(ConfigurationError, match=f"no table {prefix}-.* in {REGION}") as refused:
         await make(prefix, clock).open(create=False)
@@ -115,6 +119,7 @@ def test_names_fit_and_are_apart() -> None:
     assert names.queue("shop", "place_order") == "shop-place_order"
 
 
+@pytest.mark.slow
 async def test_a_hint_is_taken_once(engine: AwsEngine) -> None:
     await engine.accept([a_job(1)])
     first, twice = await take_hints(engine, a_hint(), a_hint())
@@ -127,6 +132,7 @@ async def test_a_hint_is_taken_once(engine: AwsEngine) -> None:
     assert again.delivery is None
 
 
+@pytest.mark.slow
 async def test_hints_without_reason_are_dropped(engine: AwsEngine, clock: VirtualClock) -> None:
     """Unknown, ended, past its deadline, for others to run alone."""
     held = await take_new(engine, 1)
@@ -140,6 +146,7 @@ async def test_hints_without_reason_are_dropped(engine: AwsEngine, clock: Virtua
     assert [(each.drop, each.delivery) for each in taken] == [(True, None)] * 4
 
 
+@pytest.mark.slow
 async def test_hints_for_later_say_when(engine: AwsEngine) -> None:
     """Not due, of a newer version, of an operation that is not asked for."""
     await engine.accept([a_job(1, due=START + 90), a_job(2, version=2), a_job(3, operation="x")])
@@ -151,6 +158,7 @@ async def test_hints_for_later_say_when(engine: AwsEngine) -> None:
     assert other.later_seconds
 
 
+@pytest.mark.slow
 async def test_a_hint_may_bring_the_job_itself(engine: AwsEngine) -> None:
     """Then the record is made by whoever takes it, and by nobody twice."""
     cursor = (await engine.events(None, 0)).cursor
@@ -167,6 +175,7 @@ async def test_a_hint_may_bring_the_job_itself(engine: AwsEngine) -> None:
     assert (again.drop, again.delivery) == (True, None)
 
 
+@pytest.mark.slow
 async def test_a_job_that_comes_too_late_is_recorded_and_expires(
     engine: AwsEngine, clock: VirtualClock
 ) -> None:
@@ -178,6 +187,7 @@ async def test_a_job_that_comes_too_late_is_recorded_and_expires(
     assert late.job.id == job_id(1)
 
 
+@pytest.mark.slow
 async def test_what_is_large_is_kept_apart_and_whole(engine: AwsEngine, prefix: str) -> None:
     """A record of a payload and an answer as large as they may be fits no item of DynamoDB."""
     size = engine.capabilities.payload_bytes_max
@@ -196,6 +206,7 @@ async def test_what_is_large_is_kept_apart_and_whole(engine: AwsEngine, prefix: 
     assert list(await engine.messages([job_id(1)])) == [message]
 
 
+@pytest.mark.slow
 async def test_a_hint_that_is_late_is_sent_again(
     engine: AwsEngine, prefix: str, clock: VirtualClock
 ) -> None:
@@ -211,6 +222,20 @@ async def test_a_hint_that_is_late_is_sent_again(
     assert 3 < sum(sent) < 8
 
 
+@pytest.mark.slow
+async def test_a_hint_may_be_faster_than_the_index(engine: AwsEngine, prefix: str) -> None:
+    """What the index does not show yet is ready, and received, because a hint names it."""
+    await engine.accept([a_job(1)])
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName=names.jobs_table(prefix),
+        Key={"id": {"S": job_id(1)}},
+        UpdateExpression="REMOVE waits",
+    )
+    assert not await engine.ready([a_demand()], 0)
+    assert list(await soon(engine.ready([a_demand()], 3600))) == ["place_order"]
+    assert ids(await take(engine)) == [job_id(1)]
+
+
 def received(prefix: str, operation: str) -> list[str]:
     """The jobs that the hints of an operation's queue name; they are deleted."""
     sqs = boto3.client("sqs", region_name=REGION)
@@ -221,6 +246,7 @@ def received(prefix: str, operation: str) -> list[str]:
     return [json.loads(message["Body"])["job"] for message in messages]
 
 
+@pytest.mark.slow
 async def test_a_throttle_of_a_commit_is_told_as_one(
     engine: AwsEngine, moto_environment: dict[str, str]
 ) -> None:
@@ -235,6 +261,7 @@ async def test_a_throttle_of_a_commit_is_told_as_one(
     assert (await settle(engine, end, put(COUNTER, b"1"))).status is SettleStatus.DONE
 
 
+@pytest.mark.slow
 async def test_a_throttle_of_anything_else_is_for_now(
     engine: AwsEngine, moto_environment: dict[str, str]
 ) -> None:
@@ -249,7 +276,48 @@ async def test_a_throttle_of_anything_else_is_for_now(
     assert (await get_one(engine)).state is JobState.RUNNING
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_was_done_and_not_answered_is_done_once(
+    engine: AwsEngine, moto_environment: dict[str, str], times: int
+) -> None:
+    """boto3 sends it again: what refuses the second one is the first. Twice lost, nobody knows."""
+    await engine.accept([a_job(9, operation="other")])
+    await commit(engine, put(COUNTER, b"1"))
+    version = (await read_one(engine)).version
+    for method, call in (
+        ("PutItem", lambda: engine.accept([a_job(1)])),
+        ("PutItem", lambda: take(engine)),
+        ("UpdateItem", lambda: commit(engine, put(COUNTER, b"2", over=version))),
+    ):
+        lose(moto_environment, method, times)
+        if times == 2:
+            with pytest.raises(EngineUnavailableError):
+                await call()
+        else:
+            assert await call() in ([True], Settled(status=SettleStatus.DONE), await held(engine))
+        lose(moto_environment, method, 0)
+    assert (await read_one(engine)).version == version + 1
+    assert (await get_one(engine)).starts == 1
+
+
+async def held(engine: AwsEngine) -> list[Delivery]:
+    """Job 1, as its holder was given it."""
+    record = await get_one(engine)
+    lease = Lease(job_id=record.id, token=1, alone=False)
+    return [Delivery(lease=lease, job=record, message=a_job(1).message)]
+
+
 def throttle(environment: dict[str, str], method: str, times: int) -> None:
     """Have DynamoDB refuse so many requests of this kind."""
-    response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/throttle/{method}/{times}")
+    fault(environment, "throttle", method, times)
+
+
+def lose(environment: dict[str, str], method: str, times: int) -> None:
+    """Have DynamoDB do so many requests of this kind, and lose its answers."""
+    fault(environment, "lose", method, times)
+
+
+def fault(environment: dict[str, str], kind: str, method: str, times: int) -> None:
+    response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/{kind}/{method}/{times}")
     response.raise_for_status()

@@ -116,7 +116,7 @@ class Teacher:
         if self._ceilings:
             for use in await self._engine.limits(list(self._ceilings)):
                 self._limiter.learn(use.name, self._pace(use).per_second)
-                self._seen[use.name] = _Seen(self._clock.now(), use.started)
+                self._seen[use.name] = _Seen(self._clock.monotonic(), use.started)
 
     @contextmanager
     def watching(self, operation: Operation) -> Iterator[Watch]:
@@ -139,7 +139,7 @@ class Teacher:
         )
         for label in labels:
             self._seen[label].note(refused=refused, spent=spent)
-        now = self._clock.now()
+        now = self._clock.monotonic()
         if self._looking is None and now - self._seen[labels[0]].at >= _LOOK_SECONDS:
             self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(self._looked)
@@ -160,9 +160,9 @@ class Teacher:
             logger.warning("cannot learn the pace of limits: %s", error)
 
     async def _learn(self, use: LimitUse) -> None:
-        now, seen = self._clock.now(), self._seen[use.name]
-        before = self._pace(use)
-        pace = before.after(seen.observed(now, use.started), now, self._ceilings[use.name])
+        now, seen = self._clock.monotonic(), self._seen[use.name]
+        before, observed = self._pace(use), seen.observed(now, use.started)
+        pace = before.after(observed, self._clock.now(), self._ceilings[use.name])
         self._seen[use.name] = seen.next(now, use.started)
         if pace != before:
             lesson = Lesson(limit=use.name, seen=use.learned, learned=pace.dump())

@@ -79,7 +79,7 @@ class Backlog:
             if waiting >= most:
                 raise BacklogFullError(
                     f"{most} jobs of {name} wait already; nothing was stored, send it again later",
-                    accepts.retry_after_seconds(waiting, self._clock.now()),
+                    accepts.retry_after_seconds(waiting, self._clock.monotonic()),
                 )
             # Of those under way, some may wait already, and some may fail: so this is no refusal.
             if waiting + accepts.begun - ended < most:

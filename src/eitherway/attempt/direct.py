@@ -53,7 +53,7 @@ class DirectCall:
         self._ending: Ended | None = None  # what is about to be committed
         # every call has an id before its handler starts
         self.job_id = runtime.new_id() if key is None else key.job_id
-        self.span = runtime.span(self.job_id, trace)
+        self.span = runtime.spans.call(operation.name, self.job_id, trace)
 
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
@@ -79,19 +79,24 @@ class DirectCall:
         taken = await limiter.acquire(operation, self._keys)
         if taken is None:
             return None
+        outcome = Outcome.INTERRUPTED
         try:
-            if operation.batch_max is not None:
-                return await self._run_as_batch()
-            return await self._runtime.runner.run(
-                operation,
-                self._arguments,
-                new_context=self._new_context,
-                commit=self._commit,
-                timeout_seconds=operation.timeout_seconds,
-                first_number=1,
-            )
+            ended = await (self._run_as_batch() if operation.batch_max else self._run_alone())
+            outcome = ended.outcome
+            return ended
         finally:
+            self.span.end(outcome)
             limiter.release(taken, self._context.thread if self._context else None)
+
+    async def _run_alone(self) -> Ended:
+        return await self._runtime.runner.run(
+            self._operation,
+            self._arguments,
+            new_context=self._new_context,
+            commit=self._commit,
+            timeout_seconds=self._operation.timeout_seconds,
+            first_number=1,
+        )
 
     async def _run_as_batch(self) -> Ended:
         """A batch of one."""

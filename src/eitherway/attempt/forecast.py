@@ -49,7 +49,7 @@ class Forecast:
         """For a job that waits; `accepted` is how many this process has just accepted."""
         queue = self._queues.setdefault(operation, _Queue())
         queue.accepted += accepted
-        now = self._clock.now()
+        now = self._clock.monotonic()
         if not queue.ends or now - queue.ends[-1][0] >= _LOOK_SECONDS:
             try:
                 await self._look(operation, queue, now)

@@ -10,7 +10,7 @@ from typing import Any
 from ..context import Context
 from ..engine.values import Extension, Lease
 from ..errors import EngineError
-from ..job import JobState
+from ..job import JobState, Outcome
 from ..operation import Operation
 from .runtime import Runtime
 
@@ -30,6 +30,11 @@ class Held:
     canceled: bool = False  # that is why
     task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
+
+    def abandon_span(self, outcome: Outcome = Outcome.LEASE_LOST) -> None:
+        """The run that went on is over; by this, unless something else was said of it."""
+        if self.context is not None:
+            self.context.span.abandon(outcome)
 
 
 class LeaseKeeper:
@@ -78,7 +83,7 @@ class LeaseKeeper:
 
     async def extend_due(self) -> None:
         """Extend every lease that is a third over, and those with progress to record."""
-        now = self._runtime.clock.now()
+        now = self._runtime.clock.monotonic()
         due: list[tuple[Held, Extension]] = []
         for held in self._held.values():
             if held.lost:

@@ -98,7 +98,7 @@ class Limiter:
         """
         newcomer = True
         while short := self._short(operation, keys, newcomer=newcomer):
-            now = self._clock.now()
+            now = self._clock.monotonic()
             if any(stock.closed_until > now for stock in short):
                 return None
             await self._shares.ask(short)
@@ -121,13 +121,13 @@ class Limiter:
         """Count a plain handler that outlives its job's attempt until its thread has returned."""
         taken = [common for common, _ in self._stocks(operation, keys)]
         for stock in taken:
-            stock.take_slot(self._clock.now())
+            stock.take_slot(self._clock.monotonic())
         self.release(taken, thread)
         await self._shares.keep(taken)
 
     def retry_after_seconds(self, operation: Operation, keys: Mapping[str, str]) -> float:
         """When to send a refused call again."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         stocks = [common for common, _ in self._stocks(operation, keys)]
         return max((stock.closed_until - now for stock in stocks), default=0.0)
 
@@ -143,12 +143,12 @@ class Limiter:
         self, operation: Operation, keys: Mapping[str, str], *, newcomer: bool
     ) -> list[Stock]:
         """The stocks that lack what a call needs; a newcomer is behind those who wait already."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         stocks = self._stocks(operation, keys)
         return [one for pair in stocks for one in _short(*pair, now, newcomer=newcomer)]
 
     def _take(self, operation: Operation, keys: Mapping[str, str]) -> Taken:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         taken = []
         for common, kept in self._stocks(operation, keys):
             common.take_slot(now)

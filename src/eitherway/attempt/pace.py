@@ -59,7 +59,7 @@ class Pace:
     def after(self, seen: Observed, now: float, most: float | None = None) -> Self:
         """The pace to go on with; never above `most`."""
         if seen.refused or seen.slow:
-            return self if now - self.cut_at < _CUT_SECONDS else self._cut(seen, now)
+            return self if 0 <= now - self.cut_at < _CUT_SECONDS else self._cut(seen, now)
         if seen.per_second < _USED_PART * self.per_second:
             return self
         grown = self._grown(min(seen.seconds, 1.0))
@@ -72,7 +72,7 @@ class Pace:
             lower = _CUT_PART * through
         else:
             through, lower = served, _SLOWER_PART * served
-        same = self.peak is not None and now - self.cut_at < _EPISODE_SECONDS
+        same = self.peak is not None and 0 <= now - self.cut_at < _EPISODE_SECONDS
         peak = max(through, self.peak or 0.0) if same else through
         return replace(self, per_second=max(_FLOOR_PER_SECOND, lower), peak=peak, cut_at=now)
 

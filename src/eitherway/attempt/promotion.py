@@ -101,7 +101,7 @@ class PromotableCall(DirectCall):
 
     def _hold(self, delivery: Delivery, context: Context) -> None:
         runtime, operation = self._runtime, self._operation
-        held = Held(delivery.lease, operation, runtime.clock.now(), context)
+        held = Held(delivery.lease, operation, runtime.clock.monotonic(), context)
         held.task = self.task
         self._held = held
         self._attempt = QueuedAttempt(runtime, operation, delivery, held, self._started)

@@ -16,7 +16,6 @@ from ..execute import Ended
 from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
 from ..problem import Problem
-from ..trace import Span, Trace
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
@@ -58,6 +57,8 @@ class QueuedAttempt:
             await self.give_back()
         except EngineError as error:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
+        finally:
+            self._held.abandon_span()
 
     async def _run(self) -> None:
         job = self._delivery.job
@@ -93,22 +94,19 @@ class QueuedAttempt:
 
     def new_context(self, unit: UnitOfWork) -> Context:
         """What the handler sees of the job in one run."""
+        again = Outcome.CONFLICT if self._operation.batch_max is None else Outcome.INTERRUPTED
+        self._held.abandon_span(again)  # of the run before, which committed nothing
         context = self._runtime.context(
             self._operation,
             unit,
             job_id=self._delivery.job.id,
             headers=decode_mapping(self._delivery.message.headers),
-            span=self._new_span(),
+            span=self._runtime.spans.attempt(self._delivery.job),
             deadline=self._delivery.job.deadline,
             delivery=self._delivery,
         )
         self._held.context = context
         return context
-
-    def _new_span(self) -> Span:
-        job = self._delivery.job
-        trace = Trace(job.traceparent, job.tracestate) if job.traceparent else None
-        return self._runtime.span(job.id, trace)
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
         await self.keep_thread()
@@ -146,11 +144,13 @@ class QueuedAttempt:
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
         name = self._operation.name
-        seconds = self._runtime.clock.now() - self._started
+        seconds = max(0.0, self._runtime.clock.now() - self._started)
         self._runtime.metrics.attempt(name, outcome, seconds)
+        context = self._held.context
+        span = context.span if context else self._runtime.spans.attempt(self._delivery.job)
+        span.end(outcome)
         wanted = outcome is not Outcome.SUCCEEDED or self._runtime.settings.access_log
         if wanted and attempt_log.isEnabledFor(logging.INFO):
-            span = self._held.context.span if self._held.context else self._new_span()
             fields = {
                 "job": finish.lease.job_id,
                 "operation": name,

@@ -17,9 +17,11 @@ from ..handle import Job
 from ..ids import Randomness
 from ..job import JobRecord
 from ..operation import Operation
+from ..otel import spans_of
 from ..registry import Operations, message_of, new_job
 from ..settings import Settings
 from ..signals import Throttled
+from ..spans import Spans
 from ..sync_table import refuse_running_loop
 from ..trace import Span, Trace
 from ..unit import UnitOfWork
@@ -62,6 +64,7 @@ class Runtime:
         self.clock = clock
         self.randomness = randomness
         self.settings = settings
+        self.spans: Spans = spans_of(settings, randomness.span_id)
         self.backlog = Backlog(engine, clock)
         self.limiter = Limiter(list(operations), engine, clock)
         self.executor = Executor(
@@ -115,6 +118,7 @@ class Runtime:
         await self.limiter.close()
         self.executor.close()
         await self.engine.close()
+        await self.spans.close()
 
     # -- attempts --------------------------------------------------------------------------------
 
@@ -135,7 +139,7 @@ class Runtime:
         def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
             target = self.operations.of(handler)
             job = self.new_job(target, args, kwargs, context.span.child)
-            job = replace(job, owner=context.principal)
+            job = self.spans.created(replace(job, owner=context.principal))
             unit.add_job(job)
             return self.handle(target, job.id)
 
@@ -151,10 +155,6 @@ class Runtime:
             principal=delivery.job.owner if delivery else principal,
         )
         return context
-
-    def span(self, job_id: str, trace: Trace | None) -> Span:
-        """A new span for an attempt, or a request, of this job."""
-        return Span(job_id, trace, self.randomness.span_id)
 
     # -- jobs ------------------------------------------------------------------------------------
 
@@ -188,7 +188,8 @@ class Runtime:
         """Store a job, durably on return. `InvalidInputError`, `BacklogFullError`."""
         operation = self.operations.of(handler)
         job = self.new_job(operation, args, kwargs)
-        await self.backlog.accept(operation, job)
+        with self.spans.sending(job) as sent:
+            await self.backlog.accept(operation, sent)
         return self.handle(operation, job.id)
 
     def handle(self, operation: Operation, job_id: str) -> Job[Any]:

@@ -78,7 +78,7 @@ class Shares:
     async def _fill(self, stocks: Sequence[Stock]) -> None:
         await asyncio.sleep(0)  # calls that come in the same turn ask together
         try:
-            now = self._clock.now()
+            now = self._clock.monotonic()
             shares = await self._share([(stock, stock.wish(now)) for stock in stocks])
             for stock, share in zip(stocks, shares, strict=True):
                 stock.close(share, now)
@@ -90,7 +90,7 @@ class Shares:
         if not wishes:
             return ()
         shares = await self._engine.share([wish for _, wish in wishes])
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for (stock, _), share in zip(wishes, shares, strict=True):
             stock.got(share, now)
         if self._timer is None:
@@ -108,7 +108,7 @@ class Shares:
 
     async def _tend(self) -> None:
         """Give back what was not needed lately, and hold the rest longer."""
-        now = self._clock.now()
+        now = self._clock.monotonic()
         wishes = [(stock, stock.lowered(now)) for stock in self._stocks.values()]
         try:
             await self._share([(stock, wish) for stock, wish in wishes if wish is not None])

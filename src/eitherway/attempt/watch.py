@@ -32,9 +32,9 @@ class Watcher:
     ) -> JobRecord:
         """The record once `until` holds of it, or as it is after `timeout_seconds`, or a drain."""
         record = await self.read(job_id)
-        end = None if timeout_seconds is None else self._clock.now() + timeout_seconds
+        end = None if timeout_seconds is None else self._clock.monotonic() + timeout_seconds
         while not until(record):
-            left = None if end is None else end - self._clock.now()
+            left = None if end is None else end - self._clock.monotonic()
             if self._hub.released or (left is not None and left <= 0):
                 break
             waiter = _Waiter()

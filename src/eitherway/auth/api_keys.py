@@ -79,7 +79,7 @@ class ApiKeys(Authenticator):
         return token if token is not None and token.startswith(PREFIX) else None
 
     async def _find(self, key_id: str) -> ApiKey | None:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         for cache in (self._known, self._unknown):
             if (entry := cache.get(key_id, now)) is not None:
                 return entry[0]

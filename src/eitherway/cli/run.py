@@ -7,13 +7,14 @@ import logging
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from ..app import App
 from ..errors import ConfigurationError
 from ..importing import load_app
+from ..otel import set_up_sdk
 from ..settings import Settings
 from ..worker.scaling import Scaling
 from .listening import bind, url_of
@@ -87,25 +88,9 @@ def run(
     if single:
         from .serving import serve_single  # noqa: PLC0415 - see above
 
+        set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
-    from .supervisor import Supervisor  # noqa: PLC0415 - see above
-
-    listener.set_inheritable(True)
-    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
-    worker = [*shared_flags(settings), "--supervised"]
-    if settings.metrics_port is not None:
-        worker += ["--metrics-port", str(settings.metrics_port)]
-    supervisor = Supervisor(
-        gateway=["gateway", target, *gateway],
-        worker=["worker", target, *worker],
-        scaling=scaling,
-        engine_url=app.engine_url(settings),
-        listener=listener,
-        drain_seconds=settings.drain_seconds,
-        check=["run", target, *shared_flags(settings), "--check"],
-        watched=Path.cwd() if reload else None,
-    )
-    sys.exit(asyncio.run(supervisor.run()))
+    _supervise(app, target, settings, scaling, listener, reload=reload)
 
 
 def gateway(
@@ -142,6 +127,7 @@ def gateway(
     else:
         app = load_app(target)
         bound = socket.socket(fileno=listener)
+    set_up_sdk(settings, app.name)
     run_loop(serve_gateway(app, settings, bound, supervised=supervised, serves=serves))
 
 
@@ -168,10 +154,40 @@ def worker(
     )
     configure(settings)
     app = load_app(target)
+    set_up_sdk(settings, app.name)
     if alone:
         run_loop(work_alone(app, settings))
     else:
         run_loop(work(app, settings, target, supervised=supervised))
+
+
+def _supervise(
+    app: App,
+    target: str,
+    settings: Settings,
+    scaling: Scaling,
+    listener: socket.socket,
+    *,
+    reload: bool,
+) -> NoReturn:
+    from .supervisor import Supervisor  # noqa: PLC0415 - see above
+
+    listener.set_inheritable(True)
+    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
+    worker = [*shared_flags(settings), "--supervised"]
+    if settings.metrics_port is not None:
+        worker += ["--metrics-port", str(settings.metrics_port)]
+    supervisor = Supervisor(
+        gateway=["gateway", target, *gateway],
+        worker=["worker", target, *worker],
+        scaling=scaling,
+        engine_url=app.engine_url(settings),
+        listener=listener,
+        drain_seconds=settings.drain_seconds,
+        check=["run", target, *shared_flags(settings), "--check"],
+        watched=Path.cwd() if reload else None,
+    )
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 def _load(target: str, settings: Settings) -> App:

@@ -47,11 +47,11 @@ class Jobs:
         """The job document once the job has ended, however long it takes. `ProblemError`."""
         clock = self._sender.clock
         while True:
-            asked = clock.now()
+            asked = clock.monotonic()
             document = await self.read(job_id, self._wait_seconds)
             if from_json(document)["done"]:
                 return document
-            if clock.now() - asked < _SOON_SECONDS:
+            if clock.monotonic() - asked < _SOON_SECONDS:
                 await clock.sleep(self._sender.uniform(_SOON_SECONDS / 2, _SOON_SECONDS))
 
     async def cancel(self, job_id: str) -> bool:

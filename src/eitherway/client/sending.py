@@ -125,7 +125,7 @@ class Tries:
         await self._pause(problem_of(response), retry_after_seconds(response))
 
     async def _pause(self, failure: ClientError, at_least_seconds: float) -> None:
-        now = self._sender.clock.now()
+        now = self._sender.clock.monotonic()
         self._since = now if self._since is None else self._since
         self._failures += 1
         jitter = self._retry.delay_seconds(self._failures, self._sender.uniform)

@@ -29,14 +29,28 @@ class VirtualClock(Clock):
     """Stands still until `advance`. For one event loop; `now` may be asked from any thread."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self._now = now
+        self._now = now  # as if nobody had ever set it
+        self._set_by = 0.0
         self._timers: list[tuple[float, int, VirtualTimer]] = []
         self._order = count()
         self._watchers: list[asyncio.Future[None]] = []
 
     def now(self) -> float:
         """The time that `advance` has reached."""
+        return self._now + self._set_by
+
+    def monotonic(self) -> float:
+        """The same, as if nobody had ever set it."""
         return self._now
+
+    @property
+    def boot(self) -> str:
+        """All virtual clocks are of one."""
+        return "virtual"
+
+    def set_by(self, seconds: float) -> None:
+        """Set the clock, back or forth: no time passes."""
+        self._set_by += seconds
 
     def call_later(self, delay_seconds: float, callback: Callable[[], object]) -> Timer:
         """Run `callback` once `advance` has passed `delay_seconds`; at once when there are none."""

@@ -39,6 +39,7 @@ from .wire import (
     path_within,
     respond,
     respond_problem,
+    trace_of,
 )
 
 logger = logging.getLogger("eitherway.gateway")
@@ -64,6 +65,8 @@ class Gateway:
         self.push = Push(runtime, prefix, gatekeeper)
         self._observer = Observer(runtime)
         self._metrics = runtime.metrics
+        self._spans = runtime.spans
+        self._unseen = {f"{prefix}{path}" for path in ("/livez", "/readyz", "/metrics")}
         parts = Parts(self._routes, prefix, self._served, gatekeeper)
         parts.health(
             {
@@ -119,6 +122,21 @@ class Gateway:
             raise ConfigurationError(f"no {scope['type']} is served here")
         answering = Answering(send)
         request = Request(scope, receive, answering)
+        serving = None
+        if self._spans.exports and path_within(scope) not in self._unseen:
+            serving = self._spans.serving(scope, trace_of(scope))
+        if serving is None:
+            await self._answer(request, answering)
+            return
+        with serving:
+            request.span = serving.span
+            try:
+                await self._answer(request, answering)
+            finally:
+                serving.answered(request.route, answering.status)
+
+    async def _answer(self, request: Request, answering: Answering) -> None:
+        scope = request.scope
         try:
             await self._routes.find(request)(request)
         except RefusedError as refusal:

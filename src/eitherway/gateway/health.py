@@ -32,7 +32,7 @@ class Health:
         if self.draining:
             raise RefusedError(Problem.of("not-ready", "the process is draining"), _NO_STORE)
         turned = self._runtime.turned
-        if turned is not None and self._runtime.clock.now() - turned > _TURN_SECONDS_MAX:
+        if turned is not None and self._runtime.clock.monotonic() - turned > _TURN_SECONDS_MAX:
             problem = Problem.of("not-ready", "the worker has not looked for jobs for a minute")
             raise RefusedError(problem, _NO_STORE)
         try:

@@ -36,7 +36,7 @@ class Observer:
 
     def __init__(self, runtime: Runtime) -> None:
         self._metrics = runtime.metrics
-        self._new_span = runtime.span
+        self._span_of = runtime.spans.request
         self._access_log = runtime.settings.access_log
 
     def ended(self, request: Request, answering: Answering) -> None:
@@ -51,7 +51,7 @@ class Observer:
         method, path = request.scope["method"], request.scope["path"]
         span = request.span
         if span is None and (trace := trace_of(request.scope)) is not None:
-            span = self._new_span("", trace)
+            span = self._span_of(trace)
         fields = {
             "method": method,
             "path": path,

@@ -101,7 +101,7 @@ class OperationDoor:
             raise RefusedError(problem) from None
         wants_headers = self._operation.binding.takes_context
         headers = handler_headers(scope, self._credentials) if wants_headers else {}
-        trace = trace_of(scope)
+        trace = request.span.child if request.span else trace_of(scope)
         wished = Preferences.of(scope) if self._varies else NONE
         runs_now = self._runs_now(wished)
         held: HeldKey | None = None
@@ -129,7 +129,7 @@ class OperationDoor:
             bound = key if held is None else held.for_job()
             return replace(made, key=bound, owner=owner, callback=callback)
 
-        request.job_id, request.span = call.job_id, call.span
+        request.job_id, request.span = call.job_id, request.span or call.span
         if not runs_now or not await self._call(request, call, job, wished):
             await self._accept(request, job, held, wished)
 
@@ -243,7 +243,8 @@ class OperationDoor:
         """Store the job, under its key where it has one, and answer for it."""
         async with held or nullcontext():
             job = make_job(self._runtime.clock.now())
-            stored = await self._store(job)
+            with self._runtime.spans.sending(job) as sent:
+                stored = await self._store(sent)
             if held is not None and isinstance(stored, NewJob):
                 held.went_over()
         if isinstance(stored, NewJob):

@@ -32,7 +32,7 @@ class Request:
     operation: str | None = None
     job_id: str | None = None
     principal: Principal | None = None  # who it is from; None: anybody
-    span: Span | None = None  # of a call, or of the request that stored a job
+    span: Span | None = None  # of the request where it is exported, else of its call or job
 
     @property
     def owner(self) -> str | None:

@@ -17,7 +17,6 @@ from ..attempt.queued import QueuedAttempt
 from ..attempt.runtime import Runtime
 from ..engine.values import Demand, Work
 from ..engines.aws.taking import Taken
-from ..errors import EngineUnavailableError
 from ..execute import Ended
 from ..job import Outcome
 from ..problem import Problem
@@ -28,9 +27,6 @@ from .messages import Received, received
 from .store import engine_of
 
 logger = logging.getLogger("eitherway.worker")
-
-_AGAIN_SECONDS = 10.0
-"""About how long messages stay away that DynamoDB had no capacity for, each its own time."""
 
 _environment = Environment(serving=False)
 
@@ -63,27 +59,15 @@ async def run_batch(records: Sequence[Mapping[str, Any]], invocation: Invocation
     return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
 
-async def _take(runtime: Runtime, messages: Sequence[Received]) -> list[Taken]:
-    """Claim what the messages are about. One that there was no capacity for is for later."""
+async def _take(runtime: Runtime, messages: Sequence[Received]) -> Sequence[Taken]:
+    """Claim what the messages are about. What there was no capacity for is for later."""
     hints = [message.hint for message in messages if message.hint is not None]
-    demands = _demands(runtime, messages)
-    taking = [engine_of(runtime).take([hint], demands) for hint in hints]
-    found = await asyncio.gather(*taking, return_exceptions=True)
-    taken: list[Taken] = []
-    errors: list[EngineUnavailableError] = []
-    for hint, one in zip(hints, found, strict=True):
-        if isinstance(one, EngineUnavailableError):
-            errors.append(one)
-            seconds = runtime.randomness.uniform(_AGAIN_SECONDS / 2, _AGAIN_SECONDS * 3 / 2)
-            taken.append(Taken(hint=hint, later_seconds=seconds))
-        elif isinstance(one, BaseException):
-            raise one
-        else:
-            taken += one
-    if errors and len(errors) == len(hints):
-        raise errors[0]
-    if errors:
-        logger.warning("%d of %d messages later: %s", len(errors), len(hints), errors[0])
+    taken = await engine_of(runtime).take(hints, _demands(runtime, messages))
+    refused = [one.refused for one in taken if one.refused is not None]
+    if refused and len(refused) == len(taken):
+        raise refused[0]
+    if refused:
+        logger.warning("%d of %d messages later: %s", len(refused), len(taken), refused[0])
     return taken
 
 
@@ -144,7 +128,7 @@ async def _refuse(runtime: Runtime, taken: Taken, problem: Problem) -> None:
     operation = runtime.operations.named(taken.hint.operation)
     if delivery is None or operation is None:
         return
-    held = Held(delivery.lease, operation, runtime.clock.now())
+    held = Held(delivery.lease, operation, runtime.clock.monotonic())
     attempt = QueuedAttempt(runtime, operation, delivery, held)
     ended = Ended(outcome=Outcome.REJECTED, problem=problem)
     await attempt.settle(ended, Work(), ())

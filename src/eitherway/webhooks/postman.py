@@ -22,7 +22,7 @@ from ..ids import Randomness
 from ..operation import Operation
 from ..settings import Settings
 from ..signals import Reject, RetryLater, Throttled
-from ..trace import starting
+from ..trace import Trace, starting
 from .endpoints import Endpoints, Standing
 from .event import terminal_event
 from .guard import DestinationRefusedError, Guard
@@ -108,10 +108,12 @@ class Postman:
             "content-type": "application/cloudevents+json",
             "user-agent": "eitherway",
             **signed_headers(secrets, letter.id, letter.body, self._clock.now()),
-            **_trace(letter),
         }
         try:
-            reply = await self._sender.post(destination, headers, body)
+            with ctx.span.calling("POST", destination.host, destination.port) as calling:
+                headers |= _trace(letter, calling.trace)
+                reply = await self._sender.post(destination, headers, body)
+                calling.answered(reply.status)
         except UnreachableError as error:
             raise RetryLater(delay_seconds(ctx.attempt, self._uniform), str(error)) from error
         if not 200 <= reply.status <= 299:
@@ -163,8 +165,9 @@ def parsed(url: str) -> Destination:
         raise DestinationRefusedError(f"this URL is not taken: {error}") from None
 
 
-def _trace(letter: Letter) -> dict[str, str]:
-    given = {"traceparent": letter.traceparent, "tracestate": letter.tracestate}
+def _trace(letter: Letter, calling: Trace | None) -> dict[str, str]:
+    parent, state = calling or (letter.traceparent, letter.tracestate)
+    given = {"traceparent": parent, "tracestate": state}
     return {name: value for name, value in given.items() if value}
 
 

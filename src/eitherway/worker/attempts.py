@@ -27,7 +27,7 @@ class Attempts:
         operation = self._runtime.operations.named(delivery.job.operation)
         if operation is None:
             raise LookupError(f"{delivery.job.operation} was not in the demand")
-        held = Held(delivery.lease, operation, self._runtime.clock.now())
+        held = Held(delivery.lease, operation, self._runtime.clock.monotonic())
         if operation.batch_max is None:
             attempt = QueuedAttempt(self._runtime, operation, delivery, held)
             held.task = asyncio.create_task(attempt.run(), name=f"job-{delivery.job.id}")

@@ -64,7 +64,7 @@ class Consumer:
     async def run(self) -> None:
         """Receive until stopped; attempts that were started go on."""
         while not self._stopping.is_set():
-            self._runtime.turned = self._runtime.clock.now()
+            self._runtime.turned = self._runtime.clock.monotonic()
             try:
                 await self.receive_once(_IDLE_SECONDS)
             except EngineError as error:
@@ -73,7 +73,7 @@ class Consumer:
 
     async def receive_once(self, wait_seconds: float) -> int:
         """Wait for jobs that there is room for, start them, and say how many."""
-        now = self._runtime.clock.now()
+        now = self._runtime.clock.monotonic()
         freed = self._leases.freed()  # taken before looking, so that none is missed
         changed = self._runtime.limiter.changed()
         open_for = [operation for operation in self._operations if self._has_room(operation, now)]
@@ -147,7 +147,7 @@ class Consumer:
         return min(wanted, most if workers < 2 else math.ceil(most / (2 * workers)))
 
     async def _count_workers(self) -> int:
-        now = self._runtime.clock.now()
+        now = self._runtime.clock.monotonic()
         if now >= self._counted_at + _COUNT_SECONDS:
             self._counted_at = now
             self._workers = await self._runtime.engine.workers() or 1
@@ -157,7 +157,7 @@ class Consumer:
         return demand(self._runtime, operation, count, alone=self._alone)
 
     def _note_vain_hints(self, demands: Sequence[Demand], received: set[str]) -> None:
-        now = self._runtime.clock.now()
+        now = self._runtime.clock.monotonic()
         for demand in demands:
             vain = self._vain.pop(demand.operation, _VainHint())
             if demand.operation not in received:

@@ -24,14 +24,14 @@ class Reaper:
 
     async def run(self) -> None:
         """Reap until cancelled."""
-        purged = self._runtime.clock.now()
+        purged = self._runtime.clock.monotonic()
         while True:
             await self._runtime.clock.sleep(_REAP_SECONDS)
             try:
                 await self.reap()
-                if self._runtime.clock.now() - purged >= _PURGE_SECONDS:
+                if self._runtime.clock.monotonic() - purged >= _PURGE_SECONDS:
                     await self.purge()
-                    purged = self._runtime.clock.now()
+                    purged = self._runtime.clock.monotonic()
             except EngineError as error:
                 logger.warning("cannot reap: %s", error)
 

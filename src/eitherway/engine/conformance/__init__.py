@@ -13,6 +13,8 @@ An engine author writes one small test file (pytest with `asyncio_mode = "auto"`
     class TestMyEngineShared(  # where it is `shared`
         SharedCases, SharedChargeCases, SharedKeyCases, Here
     ): ...
+    class TestMyEngineLanes(LaneCases, CancelLaneCases, Here): ...  # where it has `lanes`
+    class TestMyEngineKeys(KeyedLimitCases, Here): ...  # where it has `limit_keys`
     class TestMyEnginePromotes(PromoteCases, Here): ...  # where it `promotes_running`
     class TestMyEngineOwns(OwnedEventCases, Here): ...  # where `events_by_owner`
     class TestMyEnginePromotesShared(SharedPromoteCases, Here): ...  # where it does both
@@ -38,6 +40,7 @@ pytest.register_assert_rewrite(
             "cases_events",
             "cases_fence",
             "cases_hide",
+            "cases_keyed_limits",
             "cases_keys",
             "cases_lanes",
             "cases_lease",
@@ -65,7 +68,7 @@ pytest.register_assert_rewrite(
 
 # After the call above, so that a failing case shows both sides.
 from .cases_accept import AcceptCases, OpenCases  # noqa: E402
-from .cases_cancel import CancelCases, CancelPlaceCases  # noqa: E402
+from .cases_cancel import CancelCases, CancelLaneCases, CancelPlaceCases  # noqa: E402
 from .cases_charges import ChargeCases, SharedChargeCases  # noqa: E402
 from .cases_claim import ClaimCases  # noqa: E402
 from .cases_crash import CrashCases  # noqa: E402
@@ -73,6 +76,7 @@ from .cases_dead import DiscardCases, RedriveCases  # noqa: E402
 from .cases_events import EventCases  # noqa: E402
 from .cases_fence import FenceCases  # noqa: E402
 from .cases_hide import HideCases, TombstoneCases  # noqa: E402
+from .cases_keyed_limits import KeyedLimitCases  # noqa: E402
 from .cases_keys import KeyedAcceptCases, SharedKeyCases  # noqa: E402
 from .cases_lanes import LaneCases  # noqa: E402
 from .cases_lease import ExtendCases, OverdueCases, PurgeCases  # noqa: E402
@@ -95,6 +99,7 @@ from .harness import EngineHarness  # noqa: E402
 __all__ = [
     "AcceptCases",
     "CancelCases",
+    "CancelLaneCases",
     "CancelPlaceCases",
     "ChargeCases",
     "CheckCases",
@@ -111,6 +116,7 @@ __all__ = [
     "HideCases",
     "ItemCases",
     "KeyedAcceptCases",
+    "KeyedLimitCases",
     "LaneCases",
     "LimitCases",
     "ListCases",
@@ -162,7 +168,6 @@ class EngineCases(
     EnqueueCases,
     LimitCases,
     ShareCases,
-    LaneCases,
     EventCases,
     MessageCases,
     ListCases,

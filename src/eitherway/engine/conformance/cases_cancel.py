@@ -239,15 +239,24 @@ class CancelPlaceCases(EngineHarness):
         assert (await use_of(engine)).running == 0
         assert ids(await take(engine)) == numbered(3)
 
-    async def test_a_keyed_place_is_its_keys(self, engine: Engine) -> None:
-        """It comes back under the key of the job."""
-        rule = a_rule(in_flight=1, keyed=True)
-        await engine.accept([a_job(1, keys={"db": "a"}), a_job(2, keys={"db": "b"})])
-        held = await take(engine, limits=[rule])
-        await engine.accept([a_job(3, keys={"db": "a"}), a_job(4, keys={"db": "b"})])
-        await cancel(engine, 1)
-        await settle(engine, an_end(held[0], JobState.QUEUED, START))
-        assert ids(await take(engine, limits=[rule])) == numbered(3)
+    async def test_a_job_that_the_reaper_holds_can_be_canceled(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """The reaper's settlement is lost, and frees what the dead attempt counted against."""
+        await engine.accept([a_job(1)])
+        await take(engine, limits=[a_rule()])
+        await clock.advance(LEASE_SECONDS + 1)
+        (taken,) = await engine.overdue(10, LEASE_SECONDS)
+        await cancel(engine, 1, at=clock.now())
+        assert (await use_of(engine)).running == 1
+        lost = await settle(engine, an_end(taken, JobState.QUEUED, clock.now()))
+        assert (lost.status, list(lost.canceled)) == (SettleStatus.LEASE_LOST, numbered(1))
+        assert (await use_of(engine)).running == 0
+        assert (await get_one(engine)).attempts[-1].outcome is Outcome.CANCELED
+
+
+class CancelLaneCases(EngineHarness):
+    """What becomes of a lane whose jobs are canceled. For engines that have `lanes`."""
 
     async def test_a_job_that_waits_in_its_lane_leaves_it(self, engine: Engine) -> None:
         """Those behind it move up."""
@@ -276,18 +285,3 @@ class CancelPlaceCases(EngineHarness):
         assert not await take(engine)
         await settle(engine, an_end(held, JobState.QUEUED, START))
         assert ids(await take(engine)) == numbered(2)
-
-    async def test_a_job_that_the_reaper_holds_can_be_canceled(
-        self, engine: Engine, clock: VirtualClock
-    ) -> None:
-        """The reaper's settlement is lost, and frees what the dead attempt counted against."""
-        await engine.accept([a_job(1)])
-        await take(engine, limits=[a_rule()])
-        await clock.advance(LEASE_SECONDS + 1)
-        (taken,) = await engine.overdue(10, LEASE_SECONDS)
-        await cancel(engine, 1, at=clock.now())
-        assert (await use_of(engine)).running == 1
-        lost = await settle(engine, an_end(taken, JobState.QUEUED, clock.now()))
-        assert (lost.status, list(lost.canceled)) == (SettleStatus.LEASE_LOST, numbered(1))
-        assert (await use_of(engine)).running == 0
-        assert (await get_one(engine)).attempts[-1].outcome is Outcome.CANCELED

@@ -9,7 +9,7 @@ import pytest
 from ...job import JobState
 from ..contract import Engine
 from ..limits import Lesson, LimitRule, LimitUse, Share, ShareWish
-from ..values import Delivery, Extension
+from ..values import Delivery
 from ..virtual_clock import VirtualClock
 from .harness import EngineHarness, as_time_passes, soon, while_waiting
 from .samples import LEASE_SECONDS, a_job, an_end, ids, numbered, ready, settle, take
@@ -157,50 +157,6 @@ class LimitCases(EngineHarness):
         task = await while_waiting(clock, waiting)
         await end(engine, held, clock)
         assert list(await soon(task)) == ["place_order"]
-
-    async def test_each_key_has_the_limit_by_itself(
-        self, engine: Engine, clock: VirtualClock
-    ) -> None:
-        """A key without room holds up no other; its own next job goes when one ends."""
-        rule = a_rule(in_flight=1, keyed=True)
-        await accept(engine, 3, keys={"db": "a"})
-        await accept(engine, 1, first=11, keys={"db": "b"})
-        held = await take(engine, 9, limits=[rule])
-        assert ids(held) == numbered(1, 11)
-        assert held[0].keys == {"db": "a"}
-        assert not await take(engine, 9, limits=[rule])
-        await end(engine, held[0], clock)
-        await clock.advance(1)
-        assert len(await take(engine, 9, limits=[rule])) == 1
-        assert (await use_of(engine)).running == 2
-
-    async def test_each_key_has_the_rate_by_itself(
-        self, engine: Engine, clock: VirtualClock
-    ) -> None:
-        """Starts of one key leave another's alone."""
-        rule = a_rate(per_second=1, burst=1, keyed=True)
-        await accept(engine, 3, keys={"db": "a"})
-        await accept(engine, 1, first=11, keys={"db": "b"})
-        assert ids(await take(engine, 9, limits=[rule])) == numbered(1, 11)
-        assert not await take(engine, 9, limits=[rule])
-        await clock.advance(1.1)
-        assert len(await take(engine, 9, limits=[rule])) == 1
-
-    async def test_a_key_counts_for_as_long_as_its_job_runs(
-        self, engine: Engine, clock: VirtualClock
-    ) -> None:
-        """However long that is, and whatever is purged meanwhile."""
-        rule = a_rule(in_flight=1, keyed=True)
-        await accept(engine, 2, keys={"db": "a"})
-        (held,) = await take(engine, 9, limits=[rule])
-        for _ in range(20):
-            await clock.advance(LEASE_SECONDS - 1)
-            await engine.extend([Extension(lease=held.lease, lease_seconds=LEASE_SECONDS)])
-            await engine.purge(10)
-        assert not await take(engine, 9, limits=[rule])
-        await end(engine, held, clock)
-        await clock.advance(1)
-        assert ids(await take(engine, 9, limits=[rule])) == numbered(2)
 
     async def test_a_limit_that_nobody_used_is_told_as_unused(self, engine: Engine) -> None:
         """And `limits` without names tells of those that were used."""

@@ -9,7 +9,7 @@ from ..limits import LimitUse, Share
 from ..virtual_clock import VirtualClock
 from .cases_limits import SHARE_SECONDS, a_rate, a_rule, accept, end, hold, use_of
 from .harness import EngineHarness, soon, while_waiting
-from .samples import ids, numbered, ready, take
+from .samples import ready, take
 
 
 class ShareCases(EngineHarness):
@@ -112,14 +112,3 @@ class ShareCases(EngineHarness):
         assert len(await take(engine, 9, limits=[a_rate()])) == 1
         await clock.advance(0.1)
         assert (await hold(engine, rule=a_rate(), starts=5)).starts == 1
-
-    async def test_each_key_is_held_by_itself(self, engine: Engine) -> None:
-        """One key's share leaves another's claims alone."""
-        rule = a_rule(in_flight=1, keyed=True)
-        await accept(engine, 1, keys={"db": "a"})
-        await accept(engine, 1, first=11, keys={"db": "b"})
-        wide = a_rule(in_flight=3, keyed=True, name="wide")
-        assert (await hold(engine, 2, wide, key="a")).slots == 2
-        assert (await hold(engine, 5, wide, key="b")).slots == 3
-        assert (await hold(engine, 1, rule, key="a")).slots == 1
-        assert ids(await take(engine, 9, limits=[rule])) == numbered(11)

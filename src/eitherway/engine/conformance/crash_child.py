@@ -26,6 +26,15 @@ class StandingClock(SystemClock):
         """The time at which every case begins."""
         return START
 
+    def monotonic(self) -> float:
+        """It was never set."""
+        return START
+
+    @property
+    def boot(self) -> str:
+        """The parent's: a virtual clock's."""
+        return "virtual"
+
 
 def kill_at(step: str) -> Step:
     """A hook that kills this process at the step, as a power cut would."""

@@ -38,6 +38,7 @@ class Block:
         self._use = Use()  # what this process knows of the item
         self._read_at = -math.inf
         self._turned_back = False
+        self._asked = 0  # places that those want who are in `take`
         self._changing = asyncio.Lock()
 
     @property
@@ -82,17 +83,22 @@ class Block:
     async def take(self, rule: LimitRule, count: int, lease_seconds: float) -> int:
         """Have so many attempts count from now on, `count` at most."""
         self._rule = rule
-        async with self._changing:
-            await self._look()
-            granted = self._able(self._current(), rule, count, self._spare)
-            if self._covers(rule, granted, self._store.now() + lease_seconds):
-                self._spare -= granted
-            else:
-                granted = await self._update(
-                    lambda use: self._take(use, rule, count, lease_seconds)
-                )
-            self.taken += granted
-            self.full = self.full or not granted
+        self._asked += count
+        try:
+            async with self._changing:
+                await self._look()
+                until = self._store.now() + lease_seconds
+                granted = self._able(self._current(), rule, count, self._spare)
+                if self._covers(rule, granted, until):
+                    self._spare -= granted
+                else:
+                    drawn = await self._update(lambda use: self._take(use, rule, until))
+                    granted = min(count, drawn)
+                    self._spare += drawn - granted
+                self.taken += granted
+                self.full = self.full or not granted
+        finally:
+            self._asked -= count
         return granted
 
     def leave(self, count: int = 1, *, unstarted: bool = False) -> None:
@@ -166,18 +172,17 @@ class Block:
             return False
         return rule.in_flight is None or count <= self._own.places - self.taken
 
-    def _take(
-        self, use: Use, rule: LimitRule, count: int, lease_seconds: float
-    ) -> tuple[int, bool]:
+    def _take(self, use: Use, rule: LimitRule, until: float) -> tuple[int, bool]:
+        """Draw for all who ask by now: those behind the first find it there."""
         now, part = self._store.now(), use.part(self._process)
-        granted = self._able(use, rule, count, 0)
-        if granted:
-            part.places += granted
-            part.running += granted
-            part.until = max(part.until, now + lease_seconds)
+        drawn = self._able(use, rule, self._asked, 0)
+        if drawn:
+            part.places += drawn
+            part.running += drawn
+            part.until = max(part.until, until)
             part.wants = 0.0
-            use.draw(rule, granted, now)
-            return granted, True
+            use.draw(rule, drawn, now)
+            return drawn, True
         if use.is_held_from_jobs(rule, self._process, now):
             use.jobs_want = now + WANT_SECONDS
             return 0, True

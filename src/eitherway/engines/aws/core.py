@@ -8,6 +8,7 @@ from ...ids import Randomness
 from .counters import Counters
 from .hints import Hints
 from .limits import Limits
+from .mending import Mending
 from .rows import Row
 from .store import Store, gathered
 from .stream import Stream
@@ -23,6 +24,7 @@ class Core:
     hints: Hints
     limits: Limits
     counters: Counters
+    mending: Mending
     log: Stream
     randomness: Randomness
     held: dict[str, Row] = field(default_factory=dict)  # as this process wrote them last

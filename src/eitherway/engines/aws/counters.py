@@ -2,7 +2,7 @@
 
 Each is an item for each operation and shard, added to without a condition, so that nobody waits for
 anybody. A process that is killed between a write and its count leaves the sums wrong by that much;
-`mending` looks what really waits, and puts that right.
+`mending` looks what really waits and is dead, and puts that right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zlib import crc32
 
 from ...errors import EitherwayError
 from ...ids import Randomness
-from ...job import WAITING, JobState
+from ...job import WAITING
 from .codec import Image
 from .rows import Row
 from .store import Store, gathered
@@ -53,9 +53,10 @@ class Counters:
         if after is not None and after.ended and not (before is not None and before.ended):
             counted[ENDED] += 1
 
-    def correct(self, operation: str, state: JobState, by: int) -> None:
-        """So many more are in a state than were counted."""
-        self._counted.setdefault(operation, Counter())[state.value] += by
+    def correct(self, operation: str, name: str, by: int) -> None:
+        """So many more are in a state, or dead, than were counted."""
+        if by:
+            self._counted.setdefault(operation, Counter())[name] += by
 
     async def flush(self) -> None:
         """Store what was counted. Called after every write, before its caller is told.

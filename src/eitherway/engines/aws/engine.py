@@ -139,6 +139,10 @@ class AwsEngine(OperatedAws, Engine):
         """The WebSocket connections of the stack; `url` is where they are posted to."""
         return Channels(self._opened().store, url)
 
+    async def rest(self) -> None:
+        """Give back what is not used of limits: this process may be frozen, as functions are."""
+        await self._opened().limits.rest()
+
     async def promote(self, promotions: Sequence[Promotion]) -> Sequence[Delivery | None]:  # noqa: ARG002
         """Refused: a function does not outlive its answer."""
         raise EngineError("the engine on AWS cannot make a running call a job")

@@ -59,6 +59,10 @@ class Hints:
         for demand in demands:
             self._polls.start(self._queues.name(demand.operation, alone=demand.alone))
 
+    def kept(self, demand: Demand) -> list[str]:
+        """The jobs that hints of a demand name which were received, and not taken yet."""
+        return self._polls.kept(self._queues.name(demand.operation, alone=demand.alone))
+
     async def take(self, demand: Demand, count: int) -> Mapping[str, str]:
         """Received hints of a demand, by their jobs' ids; asked for without waiting, if too few.
 

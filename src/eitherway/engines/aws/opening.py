@@ -15,6 +15,7 @@ from .core import Core
 from .counters import Counters
 from .hints import Hints
 from .limits import Limits
+from .mending import Mending
 from .store import Store, code_of, gathered
 from .stream import Stream
 from .url import Place
@@ -47,12 +48,14 @@ async def open_core(
         store.close()
         raise
     wake = Wake(clock)
+    counters = Counters(store, randomness)
     return Core(
         store=store,
         wake=wake,
         hints=Hints(store, wake, create=may_create),
         limits=Limits(store, wake, randomness),
-        counters=Counters(store, randomness),
+        counters=counters,
+        mending=Mending(store, counters),
         log=Stream(store),
         randomness=randomness,
     )

@@ -27,6 +27,9 @@ VISIBILITY_SECONDS = 30
 
 _KEPT_SECONDS = VISIBILITY_SECONDS - 10
 
+_ERROR_SECONDS = 1.0
+"""Between a poll that failed and the next one."""
+
 
 class Polls:
     """Receives hints. Times are those of SQS, whatever the engine's clock says."""
@@ -53,6 +56,11 @@ class Polls:
         kept = self._kept.pop(queue, {})
         return {id_: receipt for id_, (at, receipt) in kept.items() if at > alive}
 
+    def kept(self, queue: str) -> list[str]:
+        """The jobs of what was received and is still ours; it stays here."""
+        alive = time.monotonic() - _KEPT_SECONDS
+        return [id_ for id_, (at, _) in self._kept.get(queue, {}).items() if at > alive]
+
     def keep(self, queue: str, hints: Mapping[str, str]) -> None:
         """Have these again."""
         now = time.monotonic()
@@ -63,9 +71,7 @@ class Polls:
         """What can be received without waiting."""
         try:
             url = await self._queues.url(queue)
-            answer = await self._store.call(
-                self._store.sqs.receive_message, **_request(url, wait_seconds=0)
-            )
+            answer = await self._store.call(self._store.sqs.receive_message, **_request(url, 0))
         except EitherwayError as error:
             logger.warning("no hints: %s", error)
             return {}
@@ -80,30 +86,36 @@ class Polls:
     async def _poll(self, queue: str) -> None:
         with suppress(EitherwayError):  # no queue: the index tells of the jobs
             url = await self._queues.url(queue)
-            arrived: asyncio.Future[dict[str, str]] = self._loop.create_future()
+            arrived: asyncio.Future[dict[str, str] | None] = self._loop.create_future()
             self._store.start(lambda: self._receive(url, arrived))
             found = await arrived
-            if found:
-                self.keep(queue, found)
-                self._wake.signal([Topic.WORK])
+            if found is None:
+                await asyncio.sleep(_ERROR_SECONDS)
+            self.keep(queue, found or {})
+            # Also where nothing came: whoever still waits looks again, and has it polled again.
+            self._loop.call_soon(self._wake.signal, [Topic.WORK])
 
-    def _receive(self, url: str, arrived: asyncio.Future[dict[str, str]]) -> None:
+    def _receive(self, url: str, arrived: asyncio.Future[dict[str, str] | None]) -> None:
         """On a thread: one long poll."""
+        found = None
         try:
-            answer = self._store.sqs.receive_message(**_request(url, wait_seconds=POLL_SECONDS))
+            answer = self._store.sqs.receive_message(**_request(url, POLL_SECONDS))
+            found = _hints(answer)
+            if answer.get("Messages") and not found:
+                logger.warning("%s has messages that are for functions, not for a worker", url)
+                found = None
         except (BotoCoreError, ClientError, OSError, RuntimeError) as error:
             logger.warning("no hints: %s", error)
-            answer = {}
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_tell, arrived, _hints(answer))
+            self._loop.call_soon_threadsafe(_tell, arrived, found)
 
 
-def _tell(arrived: asyncio.Future[dict[str, str]], found: dict[str, str]) -> None:
+def _tell(arrived: asyncio.Future[dict[str, str] | None], found: dict[str, str] | None) -> None:
     if not arrived.done():
         arrived.set_result(found)
 
 
-def _request(url: str, *, wait_seconds: int) -> dict[str, Any]:
+def _request(url: str, wait_seconds: int) -> dict[str, Any]:
     return {
         "QueueUrl": url,
         "MaxNumberOfMessages": BATCH,

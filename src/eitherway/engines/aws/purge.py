@@ -38,6 +38,7 @@ async def purge(core: Core, count: int, tombstone_seconds: float) -> int:
         if purged >= count:
             break
     await core.counters.flush()
+    await core.mending.look()
     return purged
 
 

@@ -24,19 +24,6 @@ async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
     return [delivery for one in found for delivery in one]
 
 
-def can_start(row: Row | None, demand: Demand, now: float) -> bool:
-    """Whether a row may be handed out to whom the demand is of."""
-    return (
-        row is not None
-        and row.waits
-        and row.operation == demand.operation
-        and row.version <= demand.version_max
-        and row.suspect is demand.alone
-        and row.due <= now < row.deadline
-        and row.attempt < row.attempts_max
-    )
-
-
 async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -> Delivery | None:
     """Lease a row as it was read, or one that `is_new`; None where somebody else was faster."""
     now = core.store.now()
@@ -109,7 +96,7 @@ async def _claim_some(
     now = core.store.now()
     rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
     able = sorted(
-        (row for row in rows.values() if can_start(row, demand, now)),
+        (row for row in rows.values() if waiting.can_start(row, demand, now)),
         key=lambda row: (row.due, row.id),
     )
     claimed, room = await _claim(core, demand, able[: demand.count])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...engine.values import Delivery, Demand, NewJob
+from ...errors import EitherwayError, EngineUnavailableError
 from . import parts
 from .accept import new_row
 from .receive import claim
@@ -24,6 +25,9 @@ _NEWER_SECONDS = 60.0
 
 _NO_ROOM_SECONDS = (2.0, 8.0)
 """After which it is asked again whether there is room; at random, so that not all ask at once."""
+
+_REFUSED_SECONDS = (5.0, 15.0)
+"""Likewise, where DynamoDB had no capacity."""
 
 _LATER_SECONDS_MAX = 43_200.0
 """What SQS can hide a message for."""
@@ -49,12 +53,14 @@ class Taken:
     """What became of a hint: a delivery to run, a hint to drop, or one for later.
 
     A hint of a delivery is to be dropped as well, from now on: the lease in the record brings the
-    job back. With `later_seconds` the message is to be seen again after that, up to 12 hours.
+    job back. With `later_seconds` the message is to be seen again after that, up to 12 hours; so is
+    one that DynamoDB would not tell of (`refused`), which nobody has claimed.
     """
 
     hint: Hint
     delivery: Delivery | None = None
     later_seconds: float | None = None
+    refused: EngineUnavailableError | None = None
 
     @property
     def drop(self) -> bool:
@@ -92,11 +98,15 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
         return [Taken(hint=hint, later_seconds=_NEWER_SECONDS) for hint in hints]
     wanted = replace(demand, count=len(hints))
     room = await core.limits.draw(wanted)
-    rows = await parts.read(core.store, [hint.job_id for hint in hints])
+    try:
+        rows = await parts.read(core.store, [hint.job_id for hint in hints])
+    except EitherwayError:
+        await core.limits.give_back(wanted, room)
+        raise
     places = sorted(range(len(hints)), key=lambda place: _due(hints[place], rows[place]))
     able = set(places[:room])
     taken = await gathered(
-        _take(core, hint, row, demand, has_room=place in able)
+        _tried(core, hint, row, demand, has_room=place in able)
         for place, (hint, row) in enumerate(zip(hints, rows, strict=True))
     )
     started = sum(one.delivery is not None for one in taken)
@@ -110,6 +120,17 @@ def _due(hint: Hint, row: Row | None) -> float:
     if row is not None:
         return row.due
     return 0.0 if hint.new is None else hint.new.due
+
+
+async def _tried(
+    core: Core, hint: Hint, row: Row | None, demand: Demand, *, has_room: bool
+) -> Taken:
+    """The same of one hint; a refusal is its own, and orphans no claim of another."""
+    try:
+        return await _take(core, hint, row, demand, has_room=has_room)
+    except EngineUnavailableError as error:
+        seconds = core.randomness.uniform(*_REFUSED_SECONDS)
+        return Taken(hint=hint, later_seconds=seconds, refused=error)
 
 
 async def _take(

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...engine.values import Demand
+from . import parts
 from .codec import waits
 from .core import Core
+from .rows import Row
 from .store import Store, gathered
 from .tables import WAITING_INDEX
 
@@ -29,11 +31,31 @@ async def look(core: Core, demands: Sequence[Demand], now: float) -> tuple[list[
     found: list[str] = []
     next_due = math.inf
     for demand, one in zip(demands, firsts, strict=True):
-        if one is not None and one.due <= now:
+        if (one is not None and one.due <= now) or await _is_hinted(core, demand, now):
             found.append(demand.operation)
         elif one is not None:
             next_due = min(next_due, one.due)
     return found, next_due
+
+
+def can_start(row: Row | None, demand: Demand, now: float) -> bool:
+    """Whether a row may be handed out to whom the demand is of."""
+    return (
+        row is not None
+        and row.waits
+        and row.operation == demand.operation
+        and row.version <= demand.version_max
+        and row.suspect is demand.alone
+        and row.due <= now < row.deadline
+        and row.attempt < row.attempts_max
+    )
+
+
+async def _is_hinted(core: Core, demand: Demand, now: float) -> bool:
+    """Whether a hint names a job that may be received: the index may be behind by a moment."""
+    ids = core.hints.kept(demand)
+    rows = await parts.read(core.store, ids) if ids else []
+    return any(can_start(row, demand, now) for row in rows)
 
 
 async def first(store: Store, demand: Demand, now: float) -> Waiting | None:

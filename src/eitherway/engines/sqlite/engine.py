@@ -147,13 +147,14 @@ class SqliteEngine(OperatedSqlite, Engine):
         """Ask the index; then wait for a wake-up, or until a job falls due."""
         reader, wake = self._opened()
         wake.listen(Topic.WORK)
-        until = self._clock.now() + wait_seconds
+        until = self._clock.monotonic() + wait_seconds
         while True:
             now = self._clock.now()
             found, due = look(reader, demands, now)
-            if found or now >= until:
+            left = until - self._clock.monotonic()
+            if found or left <= 0:
                 return found
-            await wake.wait(Topic.WORK, min(until, due) - now)
+            await wake.wait(Topic.WORK, min(left, due - now))
             if self._reader is not reader:  # closed meanwhile
                 return ()
 
@@ -242,10 +243,10 @@ class SqliteEngine(OperatedSqlite, Engine):
         wake.listen(Topic.EVENTS)
         if after is None:
             return events.now_page(reader)
-        until = self._clock.now() + wait_seconds
+        until = self._clock.monotonic() + wait_seconds
         while True:
             page = events.page_after(reader, after, jobs)
-            left = until - self._clock.now()
+            left = until - self._clock.monotonic()
             if page.events or left <= 0:
                 return page
             await wake.wait(Topic.EVENTS, left)

@@ -451,3 +451,43 @@ DELETE FROM idempotency WHERE key IN (
     WHERE expires <= :now AND (lease_until IS NULL OR lease_until <= :now)
     ORDER BY expires LIMIT :count
 )
+
+-- :name clock
+-- How far ahead the clock was.
+SELECT boot, ahead FROM clock
+
+-- :name clock_set
+-- How far ahead it is.
+INSERT INTO clock (id, boot, ahead) VALUES (1, :boot, :ahead)
+ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, ahead = excluded.ahead
+
+-- :name clock_last
+-- The latest of what was done.
+SELECT at FROM event ORDER BY seq DESC LIMIT 1
+
+-- :name step_waiting
+-- What was due stays so, and retries keep their pause; what is to be done at a time is not moved.
+UPDATE job SET ready_at = ready_at + :step, due = due + :step, deadline = deadline + :step
+WHERE ready_at IS NOT NULL AND (state = 'retrying' OR ready_at <= :before)
+
+-- :name step_held
+-- Leases are as long as they were.
+UPDATE job SET lease_until = lease_until + :step, deadline = deadline + :step
+WHERE lease_until IS NOT NULL
+
+-- :name step_shares
+-- So are shares.
+UPDATE share SET until = until + :step
+
+-- :name step_limits
+-- Limits fill as they did.
+UPDATE limit_use SET filled = filled + :step, idle_at = idle_at + :step,
+    calls_want = calls_want + :step, jobs_want = jobs_want + :step
+
+-- :name step_buckets
+-- So do write capacities.
+UPDATE bucket SET filled = filled + :step
+
+-- :name step_keys
+-- Calls hold their idempotency keys as long as they did.
+UPDATE idempotency SET lease_until = lease_until + :step WHERE lease_until IS NOT NULL

@@ -39,6 +39,10 @@ class Store(ABC):
     def connect(self) -> sqlite3.Connection:
         """A connection to write or to read with, once prepared."""
 
+    def connect_to_write(self) -> sqlite3.Connection:
+        """A connection of which it is known that it can be written through."""
+        return self.connect()
+
     @abstractmethod
     def disconnect(self, connection: sqlite3.Connection) -> None:
         """Let go of a connection, at the end or after an error."""
@@ -74,10 +78,8 @@ class FileStore(Store):
                 # Without the pragmas of `connect`, which would change another program's file.
                 with closing(_connect(str(self._path))) as connection:
                     check_schema(connection)
-                with closing(self.connect()) as connection:
+                with closing(self.connect_to_write()) as connection:
                     migrate(connection)
-                    # Raises now, rather than at the first accept, if it cannot be written.
-                    connection.executescript("BEGIN IMMEDIATE; COMMIT;")
         except (sqlite3.Error, OSError, EitherwayError) as error:
             self.close()
             raise self._open_error(error) from error
@@ -96,6 +98,20 @@ class FileStore(Store):
             # macOS: its fsync leaves the data in the disk's own cache.
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA cache_size = -32768")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def connect_to_write(self) -> sqlite3.Connection:
+        """The same. `sqlite3.OperationalError` where the file is there to be read alone."""
+        connection = self.connect()
+        try:
+            # SQLite opens such a file all the same, and lets a transaction begin that would write.
+            connection.execute("BEGIN")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {version}")
+            connection.execute("ROLLBACK")
         except BaseException:
             connection.close()
             raise
@@ -135,8 +151,11 @@ class FileStore(Store):
             return error
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without the extended part
         denied = isinstance(error, OSError) and error.errno != errno.ENOSPC
+        wanted = "see to it"
+        if denied or code == sqlite3.SQLITE_READONLY:
+            wanted = "this process must be allowed to write the file and its folder"
         if code in _FOR_A_PERSON or denied:
-            return ConfigurationError(f"{self._path} cannot be used ({error}): see to it")
+            return ConfigurationError(f"{self._path} cannot be used ({error}): {wanted}")
         return engine_error(error)
 
 

@@ -19,6 +19,7 @@ from typing import Any
 from ...clock import Clock
 from ...engine.contract import Step
 from ...errors import EngineError
+from .setting import follow
 from .store import Store, engine_error
 from .transaction import Handler, Transaction
 from .wake import Topic, Wake
@@ -144,13 +145,14 @@ class Writer:
         told: Told = []
         with self._store.writing():
             if self._connection is None:
-                self._connection = self._store.connect()
+                self._connection = self._store.connect_to_write()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 with closing(self._connection.cursor()) as cursor:
                     transaction = Transaction(
                         cursor=cursor, now=self._clock.now(), at_step=self._at_step
                     )
+                    follow(transaction, self._clock)
                     for name, same in calls.items():
                         self._step(name, "begun")
                         results = self._handlers[name](transaction, [c.arguments for c in same])

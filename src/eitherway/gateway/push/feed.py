@@ -32,6 +32,8 @@ EXPIRED, UNKNOWN_JOB, GONE = 4401, 4404, 4410
 class Channel(Protocol):
     """How a connection writes. Its methods are called one at a time."""
 
+    name: str  # of the transport
+
     async def tell(self, news: News) -> None:
         """Write an event."""
 
@@ -67,6 +69,7 @@ class Feed:
     ) -> None:
         self._runtime = runtime
         self._engine = runtime.engine
+        self._spans = runtime.spans
         self._owner = None if principal is None else principal.id
         self._owned: OwnedJobs | None = None
         self._hub = runtime.hub
@@ -210,8 +213,15 @@ class Feed:
         if job_id in self._last:
             if sequence > self._last[job_id]:
                 self._last[job_id] = sequence
-                await self._channel.tell(news)
+                await self._told(news)
         elif self._owned is not None and self._owned.covers(news) and self._owned.is_new(news):
+            await self._told(news)
+
+    async def _told(self, news: News) -> None:
+        if news.event.state.done and self._spans.exports:
+            with self._spans.telling(news.record, self._channel.name):
+                await self._channel.tell(news)
+        else:
             await self._channel.tell(news)
 
     async def _close(self, code: int, reason: str) -> None:

@@ -113,6 +113,8 @@ class EventStreams:
 class _Stream:
     """One open response: the `Channel` of a `Feed`."""
 
+    name = "sse"
+
     def __init__(
         self,
         runtime: Runtime,

@@ -62,6 +62,8 @@ class EventSocket:
 class _Socket:
     """One open connection: the `Channel` of a `Feed`."""
 
+    name = "websocket"
+
     def __init__(
         self,
         runtime: Runtime,
