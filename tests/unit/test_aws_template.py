@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from aws_apps import guarded, of_type, rich, shop, small, template_of
+from aws_examples import guarded, of_type, rich, shop, small, template_of
 
 from eitherway.aws.lint import lint
 from eitherway.engines.aws import names, tables
