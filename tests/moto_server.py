@@ -14,9 +14,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from moto.core.serialize import ResponseSerializer
+from moto.dynamodbstreams.models import ShardIterator
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Queue
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+FAULTS = {
+    "throttle": ("400 Bad Request", b"ProvisionedThroughputExceededException"),
+    "lose": ("500 Internal Server Error", b"InternalServerError"),
+}
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -30,23 +36,28 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-def throttled(application: Wsgi) -> Wsgi:
-    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method."""
-    left: Counter[str] = Counter()
+def faulty(application: Wsgi) -> Wsgi:
+    """`POST /throttle/METHOD/TIMES` has DynamoDB refuse so many requests of that method.
+
+    With `/lose/` it does what they ask for, and answers that something is wrong with it.
+    """
+    left: Counter[tuple[str, str]] = Counter()
 
     def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        _, first, *rest = environ["PATH_INFO"].split("/")
-        if first == "throttle":
+        _, fault, *rest = environ["PATH_INFO"].split("/")
+        if fault in FAULTS:
             method, times = rest
-            left[f"DynamoDB_20120810.{method}"] = int(times)
+            left[fault, f"DynamoDB_20120810.{method}"] = int(times)
             start("204 No Content", [])
             return []
-        method = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not left[method]:
-            return application(environ, start)
-        left[method] -= 1
-        start("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
-        return [b'{"__type": "ProvisionedThroughputExceededException", "message": "slower"}']
+        for fault, (status, code) in FAULTS.items():
+            if left[fault, environ.get("HTTP_X_AMZ_TARGET", "")]:
+                left[fault, environ["HTTP_X_AMZ_TARGET"]] -= 1
+                if fault == "lose":
+                    list(application(environ, lambda *_: None))
+                start(status, [("Content-Type", "application/x-amz-json-1.0")])
+                return [b'{"__type": "%s", "message": "as was asked for"}' % code]
+        return application(environ, start)
 
     return serve
 
@@ -80,9 +91,22 @@ def leave_out() -> None:
     ResponseSerializer.get_value = get_value
 
 
+def follow_rollbacks() -> None:
+    """A transaction that is refused leaves another copy of the table, and of its stream, behind."""
+    read_on = ShardIterator.get
+
+    def get(self: Any, limit: int = 1000) -> Any:
+        table = self.streams_backend.dynamodb.get_table(self.stream_shard.table.name)
+        self.stream_shard = table.stream_shard
+        return read_on(self, limit)
+
+    ShardIterator.get = get
+
+
 def main() -> None:
     leave_out()
-    application = one_at_a_time(throttled(DomainDispatcherApplication(create_backend_app)))
+    follow_rollbacks()
+    application = one_at_a_time(faulty(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")
     sys.stdout.flush()

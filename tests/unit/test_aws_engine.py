@@ -20,6 +20,7 @@ from eitherway.engine.conformance.samples import (
     a_demand,
     a_job,
     an_end,
+    commit,
     get_one,
     ids,
     job_id,
@@ -30,7 +31,7 @@ from eitherway.engine.conformance.samples import (
     take_new,
 )
 from eitherway.engine.loader import load_engine
-from eitherway.engine.values import Message, SettleStatus
+from eitherway.engine.values import Delivery, Lease, Message, Settled, SettleStatus
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.aws import names
 from eitherway.engines.aws.engine import AwsEngine
@@ -275,7 +276,48 @@ async def test_a_throttle_of_anything_else_is_for_now(
     assert (await get_one(engine)).state is JobState.RUNNING
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_was_done_and_not_answered_is_done_once(
+    engine: AwsEngine, moto_environment: dict[str, str], times: int
+) -> None:
+    """boto3 sends it again: what refuses the second one is the first. Twice lost, nobody knows."""
+    await engine.accept([a_job(9, operation="other")])
+    await commit(engine, put(COUNTER, b"1"))
+    version = (await read_one(engine)).version
+    for method, call in (
+        ("PutItem", lambda: engine.accept([a_job(1)])),
+        ("PutItem", lambda: take(engine)),
+        ("UpdateItem", lambda: commit(engine, put(COUNTER, b"2", over=version))),
+    ):
+        lose(moto_environment, method, times)
+        if times == 2:
+            with pytest.raises(EngineUnavailableError):
+                await call()
+        else:
+            assert await call() in ([True], Settled(status=SettleStatus.DONE), await held(engine))
+        lose(moto_environment, method, 0)
+    assert (await read_one(engine)).version == version + 1
+    assert (await get_one(engine)).starts == 1
+
+
+async def held(engine: AwsEngine) -> list[Delivery]:
+    """Job 1, as its holder was given it."""
+    record = await get_one(engine)
+    lease = Lease(job_id=record.id, token=1, alone=False)
+    return [Delivery(lease=lease, job=record, message=a_job(1).message)]
+
+
 def throttle(environment: dict[str, str], method: str, times: int) -> None:
     """Have DynamoDB refuse so many requests of this kind."""
-    response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/throttle/{method}/{times}")
+    fault(environment, "throttle", method, times)
+
+
+def lose(environment: dict[str, str], method: str, times: int) -> None:
+    """Have DynamoDB do so many requests of this kind, and lose its answers."""
+    fault(environment, "lose", method, times)
+
+
+def fault(environment: dict[str, str], kind: str, method: str, times: int) -> None:
+    response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/{kind}/{method}/{times}")
     response.raise_for_status()

@@ -94,8 +94,10 @@ class _Attempt:
             for finish, _ in lost
             if await let_go(self.core, finish.lease.job_id, finish.lease.token)
         ]
-        for finish, _ in lost:
+        for finish, row in lost:
             self.core.limits.forget(finish.lease)
+            if row is not None and row.token == finish.lease.token:
+                self.core.held.pop(row.id, None)
         return Settled(
             status=SettleStatus.LEASE_LOST,
             lost=tuple(finish.lease.job_id for finish, _ in lost),

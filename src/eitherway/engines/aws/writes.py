@@ -110,11 +110,26 @@ async def _one(store: Store, write: Write) -> Sequence[Refused]:
         if code == "TransactionCanceledException":
             return _refused([write], error)
         if code in _FAILED:
-            return [Refused(write=write, raced=False)]
+            return () if _was_done(write, error) else [Refused(write=write, raced=False)]
         if code == "TransactionConflictException":
             return [Refused(write=write, raced=True)]
         raise
     return ()
+
+
+def _was_done(write: Write, error: EngineError) -> bool:
+    """Whether it is refused for what it did itself: its answer was lost, and it was sent again.
+
+    A transaction has a token for that, which boto3 makes.
+    """
+    cause = error.__cause__
+    response = cause.response if isinstance(cause, ClientError) else {}
+    if not response.get("ResponseMetadata", {}).get("RetryAttempts"):
+        return False
+    there = response.get("Item", {})
+    if write.action == "Put":
+        return bool(there == write.image)
+    return write.action == "Update" and there.get("value") == write.values.get(":value")
 
 
 def _refused(writes: Sequence[Write], error: EngineError) -> list[Refused]:
