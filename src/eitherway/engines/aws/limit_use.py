@@ -206,7 +206,10 @@ PLACE = "#limits"
 def to_image(name: str, use: Use) -> dict[str, Any]:
     """The item of a limit."""
     text = {name: getattr(use, name) for name in _TEXT}
-    text["parts"] = {process: asdict(part) for process, part in use.parts.items()}
+    text["parts"] = {
+        process: {name: value for name, value in asdict(part).items() if value}
+        for process, part in use.parts.items()
+    }
     image = {
         **to_key(name),
         "use": {"S": to_json(text).decode()},
