@@ -10,7 +10,7 @@ from ...job import JobState
 from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
-from .store import gathered
+from .store import gathered, outcomes, some
 from .writes import commit, create, swap
 
 _ROUNDS = 8
@@ -120,7 +120,7 @@ async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[
     room = await core.limits.draw(wanted)
     claimed: list[Delivery | None] = []
     try:
-        claimed = await gathered(claim(core, row, demand) for row in able[:room])
+        claimed = some(await outcomes(claim(core, row, demand) for row in able[:room]))
     finally:
         unused = room - sum(delivery is not None for delivery in claimed)
         if unused:

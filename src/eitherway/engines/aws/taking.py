@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...engine.values import Delivery, Demand, NewJob
+from ...errors import EngineUnavailableError
 from . import parts
 from .accept import new_row
 from .receive import claim
 from .rows import Row
-from .store import gathered
+from .store import gathered, outcomes
 from .writes import commit, create
 
 if TYPE_CHECKING:
@@ -87,15 +88,25 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
     rows = await parts.read(core.store, [hint.job_id for hint in hints])
     places = sorted(range(len(hints)), key=lambda place: _due(hints[place], rows[place]))
     able = set(places[:room])
-    taken = await gathered(
+    results = await outcomes(
         _take(core, hint, row, demand, has_room=place in able)
         for place, (hint, row) in enumerate(zip(hints, rows, strict=True))
     )
+    taken = [_told(core, hint, result) for hint, result in zip(hints, results, strict=True)]
     started = sum(one.delivery is not None for one in taken)
     if started < room:
         await core.limits.give_back(wanted, room - started)
     await core.told()
     return taken
+
+
+def _told(core: Core, hint: Hint, result: Taken | BaseException) -> Taken:
+    """What became of a hint; one that DynamoDB had no room for is for later."""
+    if isinstance(result, EngineUnavailableError):
+        return Taken(hint=hint, later_seconds=core.randomness.uniform(*_NO_ROOM_SECONDS))
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def _due(hint: Hint, row: Row | None) -> float:
