@@ -11,7 +11,7 @@ from . import keys, parts
 from .core import Core
 from .looking import look_at
 from .rows import Row, fresh
-from .store import gathered
+from .store import outcomes, whole
 from .writes import Write, commit, create
 
 _TRIES = 5
@@ -37,10 +37,11 @@ async def accept(core: Core, jobs: Sequence[NewJob]) -> list[bool]:
         for place in places:
             new[place] = await _store(core, jobs[place], rows[place])
 
-    await gathered(in_turn(places) for places in turns.values())
+    stored = await outcomes(in_turn(places) for places in turns.values())
     await core.told(*((None, row) for row, is_new in zip(rows, new, strict=True) if is_new))
     if jobs:
         core.store.at_step("accept.hinted")
+    whole(stored)
     return new
 
 

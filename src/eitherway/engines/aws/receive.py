@@ -10,7 +10,7 @@ from ...job import JobState
 from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
-from .store import gathered
+from .store import gathered, outcomes, some
 from .writes import commit, create, swap
 
 _ROUNDS = 8
@@ -70,9 +70,9 @@ async def _receive(core: Core, demand: Demand) -> list[Delivery]:
         hints = await core.hints.take(demand, left)
         ids = await _candidates(core, demand, hints, left, passed)
         passed |= set(ids)
-        taken = await _claim_some(core, replace(demand, count=left), ids, hints)
+        taken, is_full = await _claim_some(core, replace(demand, count=left), ids, hints)
         deliveries += taken
-        if len(deliveries) == demand.count or not ids:
+        if is_full or len(deliveries) == demand.count or not ids:
             break
     if deliveries:
         await core.told()
@@ -91,21 +91,25 @@ async def _candidates(
 
 async def _claim_some(
     core: Core, demand: Demand, ids: Sequence[str], hints: Mapping[str, str]
-) -> list[Delivery]:
-    """Claim the first due of these, as many as may start; say what becomes of the hints."""
+) -> tuple[list[Delivery], bool]:
+    """Claim the first due of these, as many as may start; say what becomes of the hints.
+
+    And whether a limit, or a pause, has left some of them.
+    """
     now = core.store.now()
     rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
     able = sorted(
         (row for row in rows.values() if waiting.can_start(row, demand, now)),
         key=lambda row: (row.due, row.id),
     )
-    claimed, room = await _claim(core, demand, able[: demand.count])
+    wanted = able[: demand.count]
+    claimed, room = await _claim(core, demand, wanted)
     kept = {row.id for row in able[room:]}
     others = {id_ for id_, row in rows.items() if row.waits} - {row.id for row in able}
     core.hints.keep(demand, _some(hints, kept))
     await core.hints.leave(demand, _some(hints, others))
     await core.hints.done(demand, _some(hints, set(hints) - kept - others))
-    return claimed
+    return claimed, room < len(wanted)
 
 
 async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[Delivery], int]:
@@ -116,7 +120,7 @@ async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[
     room = await core.limits.draw(wanted)
     claimed: list[Delivery | None] = []
     try:
-        claimed = await gathered(claim(core, row, demand) for row in able[:room])
+        claimed = some(await outcomes(claim(core, row, demand) for row in able[:room]))
     finally:
         unused = room - sum(delivery is not None for delivery in claimed)
         if unused:
