@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from moto.core.serialize import ResponseSerializer
+from moto.dynamodbstreams.models import ShardIterator
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Queue
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -90,8 +91,21 @@ def leave_out() -> None:
     ResponseSerializer.get_value = get_value
 
 
+def follow_rollbacks() -> None:
+    """A transaction that is refused leaves another copy of the table, and of its stream, behind."""
+    read_on = ShardIterator.get
+
+    def get(self: Any, limit: int = 1000) -> Any:
+        table = self.streams_backend.dynamodb.get_table(self.stream_shard.table.name)
+        self.stream_shard = table.stream_shard
+        return read_on(self, limit)
+
+    ShardIterator.get = get
+
+
 def main() -> None:
     leave_out()
+    follow_rollbacks()
     application = one_at_a_time(faulty(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")

@@ -277,6 +277,24 @@ async def test_a_throttle_of_anything_else_is_for_now(
 
 
 @pytest.mark.slow
+async def test_a_throttle_of_a_part_leaves_the_rest(
+    engine: AwsEngine, moto_environment: dict[str, str]
+) -> None:
+    """Of several claims those that were written are handed out; the others wait as they did."""
+    await engine.accept([a_job(number) for number in range(1, 5)])
+    throttle(moto_environment, "PutItem", 3)  # one of them twice, or two of them once
+    first = await take(engine, 2)
+    throttle(moto_environment, "PutItem", 0)
+    records = await engine.get([job_id(number) for number in range(1, 5)])
+    assert [r.id for r in records if r and r.starts] == sorted(ids(first))
+    throttle(moto_environment, "PutItem", 100)
+    later = await take_hints(engine, *(a_hint(number) for number in range(1, 5)))
+    throttle(moto_environment, "PutItem", 0)
+    waiting = [each.hint.job_id for each in later if each.later_seconds]
+    assert sorted(waiting + ids(first)) == [job_id(number) for number in range(1, 5)]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 async def test_what_was_done_and_not_answered_is_done_once(
     engine: AwsEngine, moto_environment: dict[str, str], times: int

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from itertools import count
+from itertools import combinations, count
 from random import Random
 from typing import Any
 
@@ -110,6 +110,40 @@ async def test_a_rate_is_one_for_all_processes(another: Opener, clock: VirtualCl
         await clock.advance(1)
     assert started == 2 * 5  # the bucket fills up to two within each second
     assert (await use_of(engines[1])).started == started
+
+
+async def test_starts_drawn_ahead_never_exceed_the_rate(
+    another: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GIVE_BACK_SECONDS", 3600)
+    engines = [await another(), await another()]
+    places = [written(engine) for engine in engines]
+    await accept(engines[0], 70)
+    rate = a_rate(per_second=20.0, burst=10.0)
+    starts: list[float] = []
+    for turn in range(40):
+        taken = await take(engines[turn % 2], 1 + turn % 3, limits=[rate])
+        starts += [clock.now() - START] * len(taken)
+        await clock.advance(3.0 if turn in (12, 25) else 0.05)
+    for first, last in combinations(range(len(starts)), 2):
+        seconds = starts[last] - starts[first]
+        assert last - first + 1 <= 10 + 20 * seconds + 1e-3
+    assert len(starts) > 50
+    assert sum(each.count("#limits") for each in places) <= 40  # none was refused
+
+
+async def test_starts_are_drawn_ahead(
+    another: Opener, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GIVE_BACK_SECONDS", 3600)
+    engine = await another()
+    await accept(engine, 30)
+    places = written(engine)
+    for _ in range(20):
+        assert len(await take(engine, 1, limits=[a_rate(per_second=20.0, burst=20.0)])) == 1
+        await clock.advance(0.05)
+    assert 0 < places.count("#limits") <= 4
+    assert (await use_of(engine)).started == 20
 
 
 async def test_what_is_within_a_block_costs_no_write(

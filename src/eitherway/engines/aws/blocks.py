@@ -20,6 +20,9 @@ T = TypeVar("T")
 FRESH_SECONDS = 1.0
 """What was read of others is believed for so long: one request a second for each limit at most."""
 
+_SHARED_SECONDS = 0.02
+"""Where others use the limit, too, it is read again before a write: a refused one costs more."""
+
 _TRIES = 50
 
 
@@ -92,9 +95,9 @@ class Block:
                 if self._covers(rule, granted, until):
                     self._spare -= granted
                 else:
-                    drawn = await self._update(lambda use: self._take(use, rule, until))
-                    granted = min(count, drawn)
-                    self._spare += drawn - granted
+                    places, starts = await self._update(lambda use: self._take(use, rule, until))
+                    granted = min(count, places)
+                    self._spare += starts - granted
                 self.taken += granted
                 self.full = self.full or not granted
         finally:
@@ -154,8 +157,8 @@ class Block:
         self._told = self._own.running
         self._turned_back = use.turn_back(now)
 
-    async def _look(self) -> None:
-        if not self.is_fresh:
+    async def _look(self, fresh_seconds: float = FRESH_SECONDS) -> None:
+        if not 0 <= self._store.now() - self._read_at < fresh_seconds:
             (image,) = await self._store.get(self._store.items, [to_key(self.name)])
             self._believe(to_use(image))
 
@@ -168,12 +171,13 @@ class Block:
         """Whether so many may start within what this process has: no request, then."""
         if not count or self._own.until < until - FRESH_SECONDS:
             return False
-        if rule.per_second is not None and count > self._spare:
+        is_late = self._own.ahead_until <= self._store.now()
+        if rule.per_second is not None and (count > self._spare or is_late):
             return False
         return rule.in_flight is None or count <= self._own.places - self.taken
 
-    def _take(self, use: Use, rule: LimitRule, until: float) -> tuple[int, bool]:
-        """Draw for all who ask by now: those behind the first find it there."""
+    def _take(self, use: Use, rule: LimitRule, until: float) -> tuple[tuple[int, int], bool]:
+        """Draw places and starts for all who ask by now: those behind the first find them there."""
         now, part = self._store.now(), use.part(self._process)
         drawn = self._able(use, rule, self._asked, 0)
         if drawn:
@@ -182,24 +186,27 @@ class Block:
             part.until = max(part.until, until)
             part.wants = 0.0
             use.draw(rule, drawn, now)
-            return drawn, True
+            ahead = use.draw_ahead(rule, self._process, now, FRESH_SECONDS)
+            return (drawn, drawn + ahead), True
         if use.is_held_from_jobs(rule, self._process, now):
             use.jobs_want = now + WANT_SECONDS
-            return 0, True
+            return (0, 0), True
         is_full = rule.in_flight is not None and use.places(rule, self._process, now) <= 0
         others = use.places_of_others(self._process, now)
         if is_full and others and part.wants < now + WANT_SECONDS / 2:
             part.wants = now + WANT_SECONDS
-            return 0, True
-        return 0, self._turned_back
+            return (0, 0), True
+        return (0, 0), self._turned_back
 
     async def _update(self, change: Callable[[Use], tuple[T, bool]]) -> T:
         for _ in range(_TRIES):
-            await self._look()
+            is_shared = any(process != self._process for process in self._use.parts)
+            await self._look(_SHARED_SECONDS if is_shared else FRESH_SECONDS)
             now, spare = self._store.now(), self._spare
             use = deepcopy(self._use)
             part = use.part(self._process)
             part.places = part.running = self.taken
+            part.ahead = 0
             if self._rule is not None:
                 use.draw(self._rule, -spare, now)
             result, is_changed = change(use)

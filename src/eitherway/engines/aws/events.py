@@ -30,11 +30,12 @@ async def events(
     until = core.store.now() + wait_seconds
     while True:
         seen = core.wake.count(Topic.EVENTS)
-        found, places = await _page(core.log, places, jobs)
+        found, places, is_end = await _page(core.log, places, jobs)
         left = until - core.store.now()
         if found or left <= 0 or core.wake.closed:
             return EventPage(events=found, cursor=to_cursor(places))
-        await core.wake.wait(Topic.EVENTS, seen, min(left, _PAUSE_SECONDS))
+        if is_end:
+            await core.wake.wait(Topic.EVENTS, seen, min(left, _PAUSE_SECONDS))
 
 
 async def _now(log: Stream) -> dict[str, str]:
@@ -65,15 +66,18 @@ async def _resumed(log: Stream, cursor: str) -> dict[str, str]:
         known = await log.shards(fresh=True)
     if not places.keys() & known.keys():
         raise EngineError(f"the cursor {cursor!r} is of another log, or older than a day")
-    return {shard: place for shard, place in places.items() if shard in known}
+    gone = places.keys() - known.keys()
+    following = {shard.id: BEGINNING for shard in known.values() if shard.parent in gone}
+    return following | {shard: place for shard, place in places.items() if shard in known}
 
 
 async def _page(
     log: Stream, places: dict[str, str], jobs: WhichJobs | None
-) -> tuple[list[Event], dict[str, str]]:
-    """The next events of these jobs, and the places after them: of each shard a piece."""
+) -> tuple[list[Event], dict[str, str], bool]:
+    """The next events of these jobs, the places after them, and whether that is all for now."""
     found: list[Event] = []
     at = dict(places)
+    is_end = True
     for shard in sorted(places):
         for _ in range(_READS_MAX):
             piece = await log.read(shard, at[shard])
@@ -88,7 +92,8 @@ async def _page(
                 await _go_on(log, at, shard)
             if wanted or piece.is_last:
                 break
-    return found, at
+        is_end = is_end and piece.is_last
+    return found, at, is_end
 
 
 def _wanted(piece: Piece, jobs: WhichJobs | None) -> Sequence[tuple[str, Event]]:

@@ -35,6 +35,8 @@ class Part:
     held: int = 0  # places for calls
     held_until: float = 0.0
     wants: float = 0.0  # until then it waits for places that others have
+    ahead: int = 0  # starts that it drew for later
+    ahead_until: float = 0.0  # it makes none of them after that
 
     def has_places(self, now: float) -> bool:
         """Whether its places count."""
@@ -46,7 +48,8 @@ class Part:
 
     def is_over(self, now: float) -> bool:
         """Whether it says nothing any more."""
-        return not self.has_places(now) and not self.has_held(now) and self.wants <= now
+        is_waiting = self.wants > now or (self.ahead > 0 and self.ahead_until > now)
+        return not self.has_places(now) and not self.has_held(now) and not is_waiting
 
 
 @dataclass(slots=True)
@@ -141,6 +144,19 @@ class Use:
             left = self._tokens(rule, rule.per_second, now) - count
             self.tokens, self.filled = min(rule.burst, left), now
 
+    def draw_ahead(self, rule: LimitRule, process: str, now: float, seconds: float) -> int:
+        """Draw starts for a process to make within the next seconds; how many.
+
+        Half of what that time brings, and of what there is: the others want some, too.
+        """
+        if rule.per_second is None:
+            return 0
+        count = min(self.starts(rule, now)[0], int(rule.per_second * seconds)) // 2
+        self.draw(rule, count, now)
+        part = self.part(process)
+        part.ahead, part.ahead_until = count, now + seconds
+        return count
+
     def share(self, wish: ShareWish, process: str, now: float) -> Share:
         """Let a process hold places and draw starts for calls, as far as there are."""
         rule, part = wish.limit, self.part(process)
@@ -166,10 +182,12 @@ class Use:
         return (part for name, part in self.parts.items() if name != process)
 
     def _tokens(self, rule: LimitRule, per_second: float, now: float) -> float:
+        # What is drawn for later is saved up, too.
+        ahead = sum(part.ahead for part in self.parts.values() if part.ahead_until > now)
         if self.tokens is None or self.filled is None:
-            return rule.burst
+            return rule.burst - ahead
         gained = max(0.0, now - self.filled) * per_second
-        return min(rule.burst, self.tokens + gained)
+        return min(rule.burst - ahead, self.tokens + gained)
 
 
 def for_calls(rule: LimitRule) -> int:
@@ -188,7 +206,10 @@ PLACE = "#limits"
 def to_image(name: str, use: Use) -> dict[str, Any]:
     """The item of a limit."""
     text = {name: getattr(use, name) for name in _TEXT}
-    text["parts"] = {process: asdict(part) for process, part in use.parts.items()}
+    text["parts"] = {
+        process: {name: value for name, value in asdict(part).items() if value}
+        for process, part in use.parts.items()
+    }
     image = {
         **to_key(name),
         "use": {"S": to_json(text).decode()},

@@ -14,7 +14,7 @@ from .cancel import let_go
 from .core import Core
 from .looking import look_at
 from .rows import Row, quiet, to_record
-from .store import gathered
+from .store import gathered, outcomes, some
 from .writes import commit, swap
 
 _ROUNDS_MAX = 20
@@ -48,7 +48,7 @@ async def _look(core: Core, rows: Sequence[Row], lease_seconds: float) -> list[O
         let_go(core, row.id) for row in rows if row.ended and row.lease_until is not None
     )
     await _remind(core, [row for row in rows if row.waits and now < row.deadline], now)
-    taken = await gathered(_take_over(core, row, now, lease_seconds) for row in late)
+    taken = some(await outcomes(_take_over(core, row, now, lease_seconds) for row in late))
     return [each for each in taken if each is not None]
 
 

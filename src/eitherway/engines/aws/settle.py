@@ -15,7 +15,7 @@ from .core import Core
 from .extend import held_rows
 from .looking import look_at
 from .rows import Row, append_attempts, fallen_due, moved, to_text
-from .store import gathered, is_throttled
+from .store import gathered, is_throttled, outcomes, whole
 from .writes import Refused, Write, commit, create, swap
 
 _TRIES = 8
@@ -38,12 +38,12 @@ async def settle(core: Core, settlements: Sequence[Settlement]) -> list[Settled]
     attempts = [
         _Attempt(core, one, its_rows) for one, its_rows in zip(settlements, known, strict=True)
     ]
-    settled = await gathered(attempt.settle() for attempt in attempts)
+    settled = await outcomes(attempt.settle() for attempt in attempts)
     changes = [change for attempt in attempts for change in attempt.changes]
     if changes:
         await core.told(*changes)
         core.store.at_step("settle.hinted")
-    return settled
+    return whole(settled)
 
 
 @dataclass(slots=True)

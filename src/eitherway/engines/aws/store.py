@@ -22,6 +22,8 @@ from .url import Place
 
 T = TypeVar("T")
 
+logger = logging.getLogger("eitherway.engine")
+
 THREADS = 16
 """Requests at once: a batch of conditional writes is as many requests."""
 
@@ -152,11 +154,33 @@ def _name(key: Mapping[str, Any]) -> tuple[Any, ...]:
 
 async def gathered(calls: Iterable[Awaitable[T]]) -> list[T]:
     """What all of them give, at once; the first error once all have ended."""
-    results = await asyncio.gather(*calls, return_exceptions=True)
+    return whole(await outcomes(calls))
+
+
+async def outcomes(calls: Iterable[Awaitable[T]]) -> list[T | BaseException]:
+    """What each of them gives, at once, or its error."""
+    return await asyncio.gather(*calls, return_exceptions=True)
+
+
+def whole(results: Sequence[T | BaseException]) -> list[T]:
+    """The results; the first error, if there is one."""
+    found: list[T] = []
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    return results  # type: ignore[return-value]  # no exception is left among them
+        found.append(result)
+    return found
+
+
+def some(results: Sequence[T | BaseException]) -> list[T]:
+    """Those that are no errors: what was done must be known. The error where nothing was."""
+    found = [result for result in results if not isinstance(result, BaseException)]
+    for result in results:
+        if isinstance(result, BaseException):
+            if not found or not isinstance(result, EngineUnavailableError):
+                raise result
+            logger.warning("a part of a batch is for later: %s", result)
+    return found
 
 
 def code_of(error: BaseException | None) -> str:

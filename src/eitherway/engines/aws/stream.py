@@ -19,6 +19,7 @@ RECORDS = 250
 """Of one request: about a millisecond of the event loop, of those who are told."""
 
 _SHARDS_KNOWN_SECONDS = 30.0
+_ITERATORS_MAX = 100
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
 
@@ -50,7 +51,7 @@ class Stream:
         self._arn = ""
         self._shards: dict[str, Shard] = {}
         self._known_until = 0.0
-        self._latest: dict[tuple[str, str], str] = {}  # iterators of places that are a time
+        self._iterators: dict[tuple[str, str], str] = {}  # of places that nothing came after yet
         self.ends: dict[str, str] = {}  # how far each shard has been read by this process
 
     async def shards(self, *, fresh: bool = False) -> Mapping[str, Shard]:
@@ -63,25 +64,35 @@ class Stream:
     async def now(self, shard: str) -> str:
         """A place at the end of a shard, from which nothing of the past is read."""
         place = f"@{time.time():.3f}"
-        self._latest[shard, place] = await self._iterator(shard, ShardIteratorType="LATEST")
+        self._keep(shard, place, await self._iterator(shard, ShardIteratorType="LATEST"))
         return place
 
     async def read(self, shard: str, place: str) -> Piece:
         """The next records of a shard, of one request."""
-        start = self._latest.get((shard, place)) or await self._start(shard, place)
-        answer = await self._ask(
-            self._store.streams.get_records, ShardIterator=start, Limit=RECORDS
-        )
+        try:
+            answer = await self._records(shard, place)
+        except EngineError as error:
+            if code_of(error.__cause__) != "ExpiredIteratorException":
+                raise
+            del self._iterators[shard, place]
+            answer = await self._records(shard, place)
         following = answer.get("NextShardIterator")
         is_last = len(answer["Records"]) < RECORDS
         piece = Piece(place, is_last=is_last, ended=is_last and following is None)
         for record in answer["Records"]:
             _add(piece, record, place)
-        if (shard, place) in self._latest:
-            del self._latest[shard, place]
-            if piece.place == place and following is not None:
-                self._latest[shard, place] = following
+        if piece.place == place and following is not None:  # an empty piece is not the end of all
+            self._keep(shard, place, following)
         return piece
+
+    async def _records(self, shard: str, place: str) -> Any:
+        start = self._iterators.get((shard, place)) or await self._start(shard, place)
+        return await self._ask(self._store.streams.get_records, ShardIterator=start, Limit=RECORDS)
+
+    def _keep(self, shard: str, place: str, iterator: str) -> None:
+        self._iterators[shard, place] = iterator
+        while len(self._iterators) > _ITERATORS_MAX:
+            del self._iterators[next(iter(self._iterators))]
 
     async def _start(self, shard: str, place: str) -> str:
         if place == BEGINNING or place.startswith("@"):
