@@ -13,7 +13,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
-from aws_apps import ROOT
+from aws_examples import ROOT
 
 import eitherway.aws.build as building
 from eitherway.cli.main import main

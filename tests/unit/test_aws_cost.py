@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from aws_apps import plan_of, rich, shop, small
+from aws_examples import plan_of, rich, shop, small
 from pydantic import ValidationError
 
 from eitherway import App, Limit

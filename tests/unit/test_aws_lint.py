@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_apps import rich, shop, template_of
+from aws_examples import rich, shop, template_of
 
 from eitherway.aws.lint import TRAPS, lint, read_template
 from eitherway.errors import ConfigurationError

@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qs, parse_qsl, quote_plus
 
 import pytest
-from aws_apps import rich, shop, template_of
+from aws_examples import rich, shop, template_of
 
 _SET = re.compile(r"#set\(\$([\w.\-]+) = (.*)\)\n")
 _CALL = re.compile(r"\$util\.urlEncode\((.*)\)")

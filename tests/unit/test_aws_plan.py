@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from aws_apps import Order, guarded, plan_of, rich, shop, small
+from aws_examples import Order, guarded, plan_of, rich, shop, small
 from pydantic import BaseModel, ConfigDict
 
 from eitherway import App, Limit

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from aws_apps import guarded, of_type, rich, shop, small, template_of
+from aws_examples import guarded, of_type, rich, shop, small, template_of
 
 from eitherway.aws.lint import lint
 from eitherway.engines.aws import names, tables
@@ -196,9 +196,13 @@ def test_the_apis_own_refusals_are_problems():
         assert found.get("status") == (
             int(refusal["StatusCode"]) if "StatusCode" in refusal else None
         )
-        assert refusal["ResponseParameters"] == {
-            "gatewayresponse.header.Content-Type": "'application/problem+json'"
-        }
+        headers = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+        if refusal.get("StatusCode") == "503":
+            headers["gatewayresponse.header.Retry-After"] = "'1'"
+        assert refusal["ResponseParameters"] == headers
+        assert ("gatewayresponse.header.Retry-After" in headers) is (
+            refusal["ResponseType"] == "THROTTLED"
+        )
 
 
 def test_a_prefix_moves_jobs_and_leaves_operations_and_problems():

@@ -45,7 +45,7 @@ def refused(declare) -> str:
         ({"limit": 5}, "handler: limits[0] is 5, and should be an instance of Limit"),
         ({"limit": "orders-db"}, "handler: limits[0] is 'orders-db'"),
         ({"limit": [Limit(in_flight=1), 5]}, "handler: limits[1] is 5"),
-        ({"deliver": "queued"}, "no setting 'deliver' for an operation: give backlog_max,"),
+        ({"deliver": "queued"}, "no setting 'deliver' for an operation: give accept, backlog_max,"),
     ],
 )
 def test_a_policy_of_the_wrong_type_is_named(policies, says):

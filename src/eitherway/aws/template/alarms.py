@@ -9,7 +9,6 @@ _LATE_SECONDS = 900
 
 def add_alarms(resources: Resources, queues: list[str], functions: list[str]) -> None:
     """Alarms over everything of a stack."""
-    _dimension = "QueueName"
     _alarm(
         resources,
         "DeadAlarm",
@@ -23,7 +22,7 @@ def add_alarms(resources: Resources, queues: list[str], functions: list[str]) ->
             f"{queue}LateAlarm",
             "AWS/SQS",
             "ApproximateAgeOfOldestMessage",
-            {_dimension: attribute(queue, "QueueName")},
+            {"QueueName": attribute(queue, "QueueName")},
             above=_LATE_SECONDS,
         )
     for function in functions:

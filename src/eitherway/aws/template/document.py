@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan import WAIT_SECONDS_MAX, Plan, Planned
+from ..plan import WAIT_SECONDS_MAX, Plan, Planned, Queue
 from .alarms import add_alarms
 from .base import CONDITIONS, add_stores, outputs, parameter_of, parameters
 from .cloudformation import Json, Resources, allow, arn, attribute, ref, role
@@ -72,26 +72,25 @@ class _Operations:
         name = self._resources.name(planned.operation.name)
         if planned.queue is not None:
             self.queues += add_queues(self._resources, name, planned.queue)
-            self._worker(name, planned)
+            self._worker(name, planned.operation.name, planned.queue)
         if planned.at_gateway:
             self._at_gateway(name, planned)
         elif planned.front_seconds is not None:
             self._front(name, planned, planned.front_seconds)
 
-    def _worker(self, name: str, planned: Planned) -> None:
-        assert planned.queue is not None  # noqa: S101 - asked by the caller
+    def _worker(self, name: str, operation: str, queue: Queue) -> None:
         own = [f"{name}Queue", f"{name}AloneQueue"]
         worker = self._functions.add(
             Function(
                 name=f"{name}Worker",
                 handler="queue",
-                seconds=planned.queue.worker_seconds,
+                seconds=queue.worker_seconds,
                 may=[*self._functions.run(), self._functions.receive(*own)],
-                environment={"EITHERWAY_FUNCTION": planned.operation.name},
+                environment={"EITHERWAY_FUNCTION": operation},
             )
         )
         self.functions.append(worker)
-        add_mappings(self._resources, name, planned.queue, worker)
+        add_mappings(self._resources, name, queue, worker)
 
     def _at_gateway(self, name: str, planned: Planned) -> None:
         queue = f"{name}Queue"

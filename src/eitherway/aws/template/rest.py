@@ -58,6 +58,8 @@ class RestApi:
             },
             "ResponseTemplates": {"application/json": problem(name, detail)},
         }
+        if status == "503":
+            properties["ResponseParameters"]["gatewayresponse.header.Retry-After"] = "'1'"
         if status:
             properties["StatusCode"] = status
         else:  # of many statuses: the document says none in particular
@@ -88,13 +90,11 @@ class RestApi:
         prefix: str,
     ) -> None:
         """Serve an operation by its queue: no function runs before the answer."""
-        assert operation.method is not None  # noqa: S101 - what has a path has a method
-        assert operation.path is not None  # noqa: S101
-        _, in_path = self._node(operation.path)
-        own = {part.parameter for part in parts(operation.path)}
+        method, path = operation.method or "", operation.path or ""
+        _, there = self._node(path)
         names = {
-            wanted.parameter: (there.parameter or "")
-            for wanted, there in zip(parts(operation.path), in_path, strict=True)
+            wanted.parameter: found.parameter or ""
+            for wanted, found in zip(parts(path), there, strict=True)
             if wanted.parameter is not None
         }
         integration = {
@@ -116,7 +116,7 @@ class RestApi:
         queries = {
             f"method.request.querystring.{parameter.name}": True
             for parameter in operation.binding.parameters
-            if parameter.source == "query" and parameter.required and parameter.name not in own
+            if parameter.source == "query" and parameter.required
         }
         if queries:
             more["RequestParameters"] = queries
@@ -124,7 +124,7 @@ class RestApi:
             more["RequestModels"] = {"application/json": ref(self._model(name, model))}
         if queries or model is not None:
             more["RequestValidatorId"] = ref("Validator")
-        self._method(name, operation.method, operation.path, more)
+        self._method(name, method, path, more)
 
     def _model(self, name: str, schema: Json) -> str:
         return self._resources.add(
