@@ -13,7 +13,7 @@ from . import parts
 from .accept import new_row
 from .receive import claim
 from .rows import Row
-from .store import gathered
+from .store import gathered, outcomes
 from .writes import commit, create
 
 if TYPE_CHECKING:
@@ -105,10 +105,11 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
         raise
     places = sorted(range(len(hints)), key=lambda place: _due(hints[place], rows[place]))
     able = set(places[:room])
-    taken = await gathered(
-        _tried(core, hint, row, demand, has_room=place in able)
+    results = await outcomes(
+        _take(core, hint, row, demand, has_room=place in able)
         for place, (hint, row) in enumerate(zip(hints, rows, strict=True))
     )
+    taken = [_told(core, hint, result) for hint, result in zip(hints, results, strict=True)]
     started = sum(one.delivery is not None for one in taken)
     if started < room:
         await core.limits.give_back(wanted, room - started)
@@ -116,21 +117,20 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
     return taken
 
 
+def _told(core: Core, hint: Hint, result: Taken | BaseException) -> Taken:
+    """What became of a hint; one that DynamoDB had no room for is for later."""
+    if isinstance(result, EngineUnavailableError):
+        seconds = core.randomness.uniform(*_REFUSED_SECONDS)
+        return Taken(hint=hint, later_seconds=seconds, refused=result)
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
 def _due(hint: Hint, row: Row | None) -> float:
     if row is not None:
         return row.due
     return 0.0 if hint.new is None else hint.new.due
-
-
-async def _tried(
-    core: Core, hint: Hint, row: Row | None, demand: Demand, *, has_room: bool
-) -> Taken:
-    """The same of one hint; a refusal is its own, and orphans no claim of another."""
-    try:
-        return await _take(core, hint, row, demand, has_room=has_room)
-    except EngineUnavailableError as error:
-        seconds = core.randomness.uniform(*_REFUSED_SECONDS)
-        return Taken(hint=hint, later_seconds=seconds, refused=error)
 
 
 async def _take(
