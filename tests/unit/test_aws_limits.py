@@ -25,6 +25,7 @@ from eitherway.engine.values import Extension
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.aws import limits
 from eitherway.engines.aws.engine import AwsEngine
+from eitherway.engines.aws.limit_use import Use
 from eitherway.ids import Randomness
 from eitherway.job import JobState
 
@@ -130,6 +131,17 @@ async def test_starts_drawn_ahead_never_exceed_the_rate(
         assert last - first + 1 <= 10 + 20 * seconds + 1e-3
     assert len(starts) > 50
     assert sum(each.count("#limits") for each in places) <= 40  # none was refused
+
+
+def test_what_is_drawn_ahead_counts_as_saved_up() -> None:
+    use, rate = Use(), a_rate(per_second=20.0, burst=10.0)
+    use.draw(rate, 1, START)
+    ahead = use.draw_ahead(rate, "one", START, seconds=1.0)
+    assert ahead == 4
+    assert use.starts(rate, START)[0] == 10 - 1 - ahead
+    assert use.starts(rate, START + 0.75)[0] == 10 - ahead
+    assert use.starts(rate, START + 1)[0] == 10  # it was not made: it lapsed
+    assert use.started == 1 + ahead
 
 
 async def test_starts_are_drawn_ahead(
