@@ -30,8 +30,11 @@ async def accept(core: Core, jobs: Sequence[NewJob]) -> list[bool]:
     rows = [new_row(job, now) for job in jobs]
     new = [False] * len(jobs)
     turns: dict[str, list[int]] = {}  # of those with one id, or under one key, the first is new
+    seen: set[str] = set()
     for place, job in enumerate(jobs):
-        turns.setdefault(job.id if job.key is None else job.key.key, []).append(place)
+        if job.id not in seen:
+            seen.add(job.id)
+            turns.setdefault(job.id if job.key is None else job.key.key, []).append(place)
 
     async def in_turn(places: Sequence[int]) -> None:
         for place in places:
