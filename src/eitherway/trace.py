@@ -91,6 +91,9 @@ class Span:
     def end(self, outcome: str) -> None:
         """It is over, in an outcome of attempts. Idempotent."""
 
+    def abandon(self, outcome: str) -> None:
+        """The same, of a run that came to nothing; if it had not begun, it never was."""
+
     def calling(self, method: str, host: str, port: int) -> AbstractContextManager[Calling]:  # noqa: ARG002 - whoever exports asks for them
         """Around a request to another service."""
         return nullcontext(_CALLING)

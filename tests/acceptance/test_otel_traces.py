@@ -8,6 +8,9 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from service import HERE, Service, until_done
 from websockets.asyncio.client import connect
@@ -21,14 +24,30 @@ CALLER = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "b=2,a=1"}
 SECRET = "whsec_" + base64.b64encode(b"what the callbacks are signed by").decode()
 
 
+def requests(collector, kind):
+    """What the collector was sent."""
+    for got in collector.received:
+        zipped = got.headers.get("content-encoding") == "gzip"
+        yield kind.FromString(gzip.decompress(got.body) if zipped else got.body)
+
+
+def counted(collector, name):
+    """What a counter of the operation has come to, over all processes: by its error's type."""
+    last = {}
+    for sent in requests(collector, ExportMetricsServiceRequest):
+        for resource in sent.resource_metrics:
+            metrics = [one for scope in resource.scope_metrics for one in scope.metrics]
+            for point in [p for one in metrics if one.name == name for p in one.sum.data_points]:
+                named = {one.key: one.value.string_value for one in point.attributes}
+                if named["messaging.destination.name"] == "twice":
+                    last[point.start_time_unix_nano, named.get("error.type")] = point.as_int
+    return {error: count for (_, error), count in last.items()}
+
+
 def exported(collector):
     """What the collector has: (service, span), and the attributes of each span."""
     found = []
-    for got in collector.received:
-        zipped = got.headers.get("content-encoding") == "gzip"
-        sent = ExportTraceServiceRequest.FromString(
-            gzip.decompress(got.body) if zipped else got.body
-        )
+    for sent in requests(collector, ExportTraceServiceRequest):
         for resource in sent.resource_spans:
             named = {one.key: one.value.string_value for one in resource.resource.attributes}
             for scope in resource.scope_spans:
@@ -70,16 +89,21 @@ async def ask_and_listen(folder, receiver, environment):
 
 async def test_one_trace_goes_from_the_post_through_two_attempts_to_who_is_told(tmp_path):
     """Over two processes; each span is the child of the one that caused it."""
-    async with Sink(200) as collector, Sink() as receiver:
+    async with Sink(200) as collector, Sink(200) as counts, Sink() as receiver:
         environment = {
             "EITHERWAY_OTEL": "true",
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": counts.url,
             "EITHERWAY_CALLBACK_URLS": receiver.url,
             "EITHERWAY_CALLBACK_SECRETS": SECRET,
             "EITHERWAY_CALLBACK_NETWORKS": "127.0.0.0/8",
         }
         document, told, callback = await ask_and_listen(tmp_path, receiver, environment)
         found = exported(collector)
+        sent_jobs = counted(counts, "messaging.client.sent.messages")
+        attempts = counted(counts, "messaging.client.consumed.messages")
+    assert sent_jobs == {None: 1}
+    assert attempts == {"RuntimeError": 1, None: 1}
     assert {service for service, _ in found} == {"spanned"}
 
     def named(name):
@@ -116,5 +140,5 @@ async def test_without_an_sdk_there_is_a_warning_that_says_what_to_do(tmp_path):
         await service.ready()
     finally:
         service.stop()
-    assert "EITHERWAY_OTEL is on and no spans are sent: " in service.log.read_text()
+    assert "EITHERWAY_OTEL is on and nothing is sent: " in service.log.read_text()
     assert "Traceback" not in service.log.read_text()

@@ -80,7 +80,7 @@ class Pauses(SystemClock):
     def __init__(self, pauses: list[float]) -> None:
         self._pauses = pauses
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return 1000.0 + sum(self._pauses)
 
     async def sleep(self, seconds: float) -> None:

@@ -96,7 +96,7 @@ async def test_ready_means_that_the_worker_turns():
     app, *_ = make_app()
     async with TestApp(app) as test_app:
         assert (await test_app.request("GET", "/readyz")).status == 200
-        test_app.runtime.turned = test_app.clock.now()
+        test_app.runtime.turned = test_app.clock.monotonic()
         await test_app.advance(30)
         assert (await test_app.request("GET", "/readyz")).status == 200
         await test_app.advance(40)

@@ -6,7 +6,10 @@ import sys
 from contextvars import Context as Variables
 
 import pytest
+from opentelemetry import metrics
 from opentelemetry import trace as otel
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -73,6 +76,25 @@ def exporter():
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     otel.set_tracer_provider(provider)
     return exporter
+
+
+@pytest.fixture(scope="module")
+def reader():
+    """What the one meter provider of this process measured."""
+    reader = InMemoryMetricReader()
+    metrics.set_meter_provider(MeterProvider([reader]))
+    return reader
+
+
+def points_of(reader):
+    """Of each instrument: how often, by its attributes."""
+    data = reader.get_metrics_data()
+    found = {}
+    for one in [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]:
+        for point in one.data.data_points:
+            count = point.count if hasattr(point, "count") else point.value
+            found.setdefault(one.name, {})[frozenset(point.attributes.items())] = count
+    return found
 
 
 @pytest.fixture
@@ -218,6 +240,7 @@ async def test_items_of_a_batch_are_spans_in_their_own_traces(spanned, exporter)
     jobs = [await spanned.enqueue(batch, number) for number in range(3)]
     await finish(spanned)
     found = spans_of(exporter)
+    assert len(found["process batch"]) == 3
     sent = {span.attributes["messaging.message.id"]: span for span in found["send batch"]}
     processed = {span.attributes["messaging.message.id"]: span for span in found["process batch"]}
     assert set(sent) == set(processed) == {job.id for job in jobs}
@@ -317,3 +340,30 @@ def test_without_a_provider_traces_are_as_without_it(more):
     assert given[:36] == GIVEN[:36]
     assert PARENT not in given
     assert own[36:52] != given[36:52] != "0" * 16
+
+
+async def test_requests_jobs_and_attempts_are_measured_without_an_id(reader, spanned):
+    """As the conventions name them; what failed says of what."""
+    before = points_of(reader) if reader.get_metrics_data() else {}
+    assert (await spanned.request("POST", "/direct")).status == 200
+    await finish(spanned)
+    measured = {
+        name: {key: count - before.get(name, {}).get(key, 0) for key, count in points.items()}
+        for name, points in points_of(reader).items()
+    }
+    request = {"http.request.method": "POST", "url.scheme": "http", "http.route": "/direct"}
+    ours = {"messaging.system": "eitherway", "messaging.destination.name": "child"}
+    created = frozenset({**ours, "messaging.operation.name": "create"}.items())
+    done = {**ours, "messaging.operation.name": "process"}
+    failed = frozenset({**done, "error.type": "OSError"}.items())
+
+    def counted(name):
+        return {key: count for key, count in measured[name].items() if count}
+
+    answered = frozenset({**request, "http.response.status_code": 200}.items())
+    assert counted("http.server.request.duration") == {answered: 1}
+    assert counted("messaging.client.sent.messages") == {created: 1}
+    assert counted("messaging.client.operation.duration") == {created: 1}
+    ended = {frozenset(done.items()): 1, failed: 1}
+    assert counted("messaging.process.duration") == ended
+    assert counted("messaging.client.consumed.messages") == ended

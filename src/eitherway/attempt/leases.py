@@ -31,10 +31,10 @@ class Held:
     task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
-    def end_span(self, outcome: Outcome = Outcome.LEASE_LOST) -> None:
+    def abandon_span(self, outcome: Outcome = Outcome.LEASE_LOST) -> None:
         """The run that went on is over; by this, unless something else was said of it."""
         if self.context is not None:
-            self.context.span.end(outcome)
+            self.context.span.abandon(outcome)
 
 
 class LeaseKeeper:

@@ -58,7 +58,7 @@ class QueuedAttempt:
         except EngineError as error:
             logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
         finally:
-            self._held.end_span()
+            self._held.abandon_span()
 
     async def _run(self) -> None:
         job = self._delivery.job
@@ -94,7 +94,8 @@ class QueuedAttempt:
 
     def new_context(self, unit: UnitOfWork) -> Context:
         """What the handler sees of the job in one run."""
-        self._held.end_span(Outcome.CONFLICT)  # of the run before, which committed nothing
+        again = Outcome.CONFLICT if self._operation.batch_max is None else Outcome.INTERRUPTED
+        self._held.abandon_span(again)  # of the run before, which committed nothing
         context = self._runtime.context(
             self._operation,
             unit,

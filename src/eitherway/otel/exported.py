@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Token
 from dataclasses import dataclass, field
-from time import time_ns
+from time import perf_counter, time_ns
 from types import TracebackType
 from typing import Self
 
@@ -35,7 +35,9 @@ class Start:
     kind: SpanKind
     attributes: Attributes
     trace: Trace | None  # whose child it is; None: of what goes on here, if anything does
+    over: Callable[[float, str | None], None] | None = None  # told how long, and of which error
     at: int = field(default_factory=time_ns)
+    since: float = field(default_factory=perf_counter)
 
     def begin(self) -> otel.Span:
         """Start it."""
@@ -96,11 +98,20 @@ class ExportedSpan(Span):
         self._over = True
         span = self.begun
         span.set_attribute("eitherway.outcome", outcome)
+        error = None
         if outcome not in _NO_FAILURE:
             if self._error is not None:
                 span.record_exception(self._error)
-            fail(span, outcome if self._error is None else name_of(self._error))
+            error = outcome if self._error is None else name_of(self._error)
+            fail(span, error)
         span.end()
+        if self._start.over is not None:
+            self._start.over(perf_counter() - self._start.since, error)
+
+    def abandon(self, outcome: str) -> None:
+        """End it, if it has begun."""
+        if self._otel is not None:
+            self.end(outcome)
 
     @contextmanager
     def calling(self, method: str, host: str, port: int) -> Iterator[Calling]:

@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
+from opentelemetry import metrics
 from opentelemetry import trace as otel
 from opentelemetry.trace import SpanKind
 
@@ -20,8 +23,7 @@ from ..job import JobRecord
 from ..spans import Serving, Spans
 from ..trace import Span, Trace, starting
 from .exported import Attributes, ExportedSpan, Start, fail, name_of, own_context, trace_at
-
-SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+from .instruments import SCHEMA, Instruments
 
 _FLUSH_SECONDS = 5.0
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
@@ -35,6 +37,7 @@ class ExportedSpans(Spans):
     def __init__(self, new_id: Callable[[], str]) -> None:
         super().__init__(new_id)
         self._tracer = otel.get_tracer("eitherway", schema_url=SCHEMA)
+        self._instruments = Instruments()
 
     def serving(self, scope: Mapping[str, Any], trace: Trace | None) -> Serving:
         """A request: of the server; within a host that has a span of it, one more."""
@@ -52,7 +55,7 @@ class ExportedSpans(Spans):
             },
             trace=None if hosted else trace,
         )
-        return _Serving(ExportedSpan("", trace, self._new_id, start), start.name)
+        return _Serving(ExportedSpan("", trace, self._new_id, start), start, self._instruments)
 
     def call(self, operation: str, job_id: str, trace: Trace | None) -> Span:
         """A handler, run on the call."""
@@ -76,6 +79,7 @@ class ExportedSpans(Spans):
             kind=SpanKind.CONSUMER,
             attributes={**attributes, "eitherway.attempt": job.starts},
             trace=trace,
+            over=partial(self._instruments.processed, job.operation),
         )
         return ExportedSpan(job.id, trace, self._new_id, start)
 
@@ -109,10 +113,11 @@ class ExportedSpans(Spans):
 
     async def close(self) -> None:
         """Send what is left: who leaves by `os._exit` has nothing sent at exit."""
-        flush = getattr(otel.get_tracer_provider(), "force_flush", None)
-        if flush is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.to_thread(flush), _FLUSH_SECONDS)
+        for provider in (otel.get_tracer_provider(), metrics.get_meter_provider()):
+            flush = getattr(provider, "force_flush", None)
+            if flush is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.to_thread(flush), _FLUSH_SECONDS)
 
     @contextmanager
     def _producing(self, kind: str, job: NewJob) -> Iterator[NewJob]:
@@ -123,6 +128,7 @@ class ExportedSpans(Spans):
             kind=SpanKind.PRODUCER,
             attributes=_message(kind, kind, job.operation, job.id),
             trace=trace,
+            over=partial(self._instruments.sent, kind, job.operation),
         )
         with _within(start) as span:
             context = own_context(span, trace)
@@ -134,9 +140,13 @@ class ExportedSpans(Spans):
 
 
 class _Serving(Serving):
-    def __init__(self, span: ExportedSpan, method: str) -> None:
+    def __init__(self, span: ExportedSpan, start: Start, instruments: Instruments) -> None:
         self.span: ExportedSpan = span
-        self._method = method
+        self._start = start
+        self._instruments = instruments
+        self._measured = {
+            name: start.attributes[name] for name in ("http.request.method", "url.scheme")
+        }
 
     def __enter__(self) -> None:
         self.span.__enter__()
@@ -148,30 +158,41 @@ class _Serving(Serving):
         traceback: TracebackType | None,
     ) -> None:
         if error is not None:
-            fail(self.span.begun, name_of(error))
+            self._fail(name_of(error))
         self.span.__exit__()
         self.span.begun.end()
+        self._instruments.request(perf_counter() - self._start.since, self._measured)
 
     def answered(self, route: str, status: int) -> None:
         span = self.span.begun
         if route:
-            span.set_attribute("http.route", route)
-            span.update_name(f"{self._method} {route}")
+            self._measured["http.route"] = route
+            span.update_name(f"{self._start.name} {route}")
         if status:
-            span.set_attribute("http.response.status_code", status)
+            self._measured["http.response.status_code"] = status
+        span.set_attributes(self._measured)
         if status >= 500:
-            fail(span, str(status))
+            self._fail(str(status))
+
+    def _fail(self, kind: str) -> None:
+        fail(self.span.begun, kind)
+        self._measured["error.type"] = kind
 
 
 @contextmanager
 def _within(start: Start) -> Iterator[otel.Span]:
     """Around what a span is about; who raises names its error."""
+    failed = None
     with otel.use_span(start.begin(), end_on_exit=True, record_exception=False) as span:
         try:
             yield span
         except Exception as error:
-            fail(span, name_of(error))
+            failed = name_of(error)
+            fail(span, failed)
             raise
+        finally:
+            if start.over is not None:
+                start.over(perf_counter() - start.since, failed)
 
 
 def _started(job: JobRecord) -> Trace:

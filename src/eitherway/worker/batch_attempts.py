@@ -68,7 +68,7 @@ class QueuedBatch:
             name = self.operation.name
             logger.error("a batch of %s is left to its leases", name, exc_info=error)
         for held in list(self._unsettled):
-            held.end_span()
+            held.abandon_span()
             self.over(held)
 
     def over(self, held: Held) -> None:

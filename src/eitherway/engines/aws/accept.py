@@ -29,23 +29,31 @@ async def accept(core: Core, jobs: Sequence[NewJob]) -> list[bool]:
     now = core.store.now()
     rows = [new_row(job, now) for job in jobs]
     new = [False] * len(jobs)
-    turns: dict[str, list[int]] = {}  # of those with one id, or under one key, the first is new
-    seen: set[str] = set()
-    for place, job in enumerate(jobs):
-        if job.id not in seen:
-            seen.add(job.id)
-            turns.setdefault(job.id if job.key is None else job.key.key, []).append(place)
 
     async def in_turn(places: Sequence[int]) -> None:
         for place in places:
             new[place] = await _store(core, jobs[place], rows[place])
 
-    stored = await outcomes(in_turn(places) for places in turns.values())
+    stored = await outcomes(in_turn(places) for places in _turns(jobs))
     await core.told(*((None, row) for row, is_new in zip(rows, new, strict=True) if is_new))
     if jobs:
         core.store.at_step("accept.hinted")
     whole(stored)
     return new
+
+
+def _turns(jobs: Sequence[NewJob]) -> list[list[int]]:
+    """The places of jobs that are stored one after the other: of one id, or under one key."""
+    turns: list[list[int]] = []
+    known: dict[tuple[str, str], list[int]] = {}
+    for place, job in enumerate(jobs):
+        names = [("id", job.id), *([("key", job.key.key)] if job.key else [])]
+        turn = next((known[name] for name in names if name in known), None)
+        if turn is None:
+            turns.append(turn := [])
+        turn.append(place)
+        known.update(dict.fromkeys(names, turn))
+    return turns
 
 
 async def _store(core: Core, job: NewJob, row: Row) -> bool:

@@ -62,7 +62,7 @@ class Hints:
         """The jobs that hints of a demand name which were received, and not taken yet."""
         return self._polls.kept(self._queues.name(demand.operation, alone=demand.alone))
 
-    async def take(self, demand: Demand, count: int) -> Mapping[str, str]:
+    async def take(self, demand: Demand, count: int) -> dict[str, str]:
         """Received hints of a demand, by their jobs' ids; asked for without waiting, if too few.
 
         The caller has them until it says what becomes of them: `done`, `keep` or `leave`.

@@ -13,8 +13,11 @@ from .rows import Row, message_of, moved, to_record
 from .store import gathered, outcomes, some
 from .writes import commit, create, swap
 
-_ROUNDS = 8
+_ROUNDS = 12
 """How often it is looked for others, where somebody else was faster."""
+
+_CROWD = 4
+"""Among how many times the jobs that are wanted, then."""
 
 
 async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
@@ -65,14 +68,21 @@ def delivery_of(row: Row, now: float) -> Delivery:
 async def _receive(core: Core, demand: Demand) -> list[Delivery]:
     deliveries: list[Delivery] = []
     passed: set[str] = set()
-    for _ in range(_ROUNDS):
-        left = demand.count - len(deliveries)
-        hints = await core.hints.take(demand, left)
-        ids = await _candidates(core, demand, hints, left, passed)
-        passed |= set(ids)
-        taken, is_full = await _claim_some(core, replace(demand, count=left), ids, hints)
-        deliveries += taken
-        if is_full or len(deliveries) == demand.count or not ids:
+    for tried in range(_ROUNDS):
+        left = replace(demand, count=demand.count - len(deliveries))
+        hints = await core.hints.take(demand, left.count)
+        # Where others were faster, they ask for the same ones: better for any of the next ones.
+        look_at = left.count * (_CROWD if tried else 1)
+        ids = await _candidates(core, demand, hints, look_at, passed)
+        able = await _able(core, demand, ids, hints)
+        if tried:
+            able.sort(key=lambda _: core.randomness.uniform(0, 1))
+        wanted = able[: left.count]
+        claimed, room = await _claim(core, demand, wanted)
+        passed |= set(ids) - {row.id for row in able} | {row.id for row in wanted}
+        await _keep(core, demand, hints, able[room:])
+        deliveries += claimed
+        if len(deliveries) == demand.count or room < len(wanted) or not ids:
             break
     if deliveries:
         await core.told()
@@ -89,27 +99,25 @@ async def _candidates(
     return [*hints, *(each.id for each in found if each.id not in passed and each.id not in hints)]
 
 
-async def _claim_some(
-    core: Core, demand: Demand, ids: Sequence[str], hints: Mapping[str, str]
-) -> tuple[list[Delivery], bool]:
-    """Claim the first due of these, as many as may start; say what becomes of the hints.
-
-    And whether a limit, or a pause, has left some of them.
-    """
+async def _able(core: Core, demand: Demand, ids: Sequence[str], hints: dict[str, str]) -> list[Row]:
+    """Those of these jobs that may be handed out, the first due first; the others' hints go."""
     now = core.store.now()
     rows = {row.id: row for row in await parts.read(core.store, ids) if row is not None}
-    able = sorted(
-        (row for row in rows.values() if waiting.can_start(row, demand, now)),
-        key=lambda row: (row.due, row.id),
-    )
-    wanted = able[: demand.count]
-    claimed, room = await _claim(core, demand, wanted)
-    kept = {row.id for row in able[room:]}
-    others = {id_ for id_, row in rows.items() if row.waits} - {row.id for row in able}
-    core.hints.keep(demand, _some(hints, kept))
-    await core.hints.leave(demand, _some(hints, others))
-    await core.hints.done(demand, _some(hints, set(hints) - kept - others))
-    return claimed, room < len(wanted)
+    able = [row for row in rows.values() if waiting.can_start(row, demand, now)]
+    unable = hints.keys() - {row.id for row in able}
+    later = {id_ for id_ in unable if id_ in rows and rows[id_].waits}
+    await core.hints.leave(demand, {id_: hints.pop(id_) for id_ in later})
+    await core.hints.done(demand, {id_: hints.pop(id_) for id_ in unable - later})
+    return sorted(able, key=lambda row: (row.due, row.id))
+
+
+async def _keep(
+    core: Core, demand: Demand, hints: dict[str, str], unclaimed: Sequence[Row]
+) -> None:
+    """Keep the hints of these; those of the others have done their work."""
+    kept = {row.id: hints.pop(row.id) for row in unclaimed if row.id in hints}
+    core.hints.keep(demand, kept)
+    await core.hints.done(demand, hints)
 
 
 async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[Delivery], int]:
@@ -126,7 +134,3 @@ async def _claim(core: Core, demand: Demand, able: Sequence[Row]) -> tuple[list[
         if unused:
             await core.limits.give_back(wanted, unused)
     return [delivery for delivery in claimed if delivery is not None], room
-
-
-def _some(hints: Mapping[str, str], ids: set[str]) -> dict[str, str]:
-    return {id_: receipt for id_, receipt in hints.items() if id_ in ids}

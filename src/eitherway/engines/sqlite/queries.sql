@@ -463,7 +463,7 @@ ON CONFLICT (id) DO UPDATE SET boot = excluded.boot, ahead = excluded.ahead
 
 -- :name clock_last
 -- The latest of what was done.
-SELECT at FROM event ORDER BY seq DESC LIMIT 1
+SELECT at FROM event WHERE seq = (SELECT max(seq) FROM event)
 
 -- :name step_waiting
 -- What was due stays so, and retries keep their pause; what is to be done at a time is not moved.
