@@ -19,6 +19,8 @@ UNREAD_BYTES_MAX = 65_536  # of a body that nobody wants, until the connection i
 LINGER_SECONDS = 5.0  # and what a client may go on to send after the last answer,
 LINGER_BYTES_MAX = 16_777_216  # so that it can read that answer
 
+UNSENT_BYTES_MAX = 65_536  # of answers that wait for the end of the turn, to go out together
+
 FIRST_REQUEST_SECONDS = 1.0  # for a connection that was taken just before the server stops
 
 _OTHER_FILES = 128  # descriptors that are no connections: the store, the log, libraries

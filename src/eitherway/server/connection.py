@@ -7,7 +7,6 @@ refused here is answered with a problem, in its turn, and the connection is clos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -24,6 +23,7 @@ from .bounds import (
 )
 from .crowd import Crowd, Place
 from .measure import TOO_MANY_HEADERS, Measure, malformed
+from .outgoing import Outgoing
 
 
 class _StopParsingError(Exception):
@@ -34,8 +34,6 @@ class Connection(HttpToolsProtocol):
     """uvicorn's, which refuses what is too long, too slow, or ambiguous."""
 
     place: Place | None = None
-    write: Callable[[bytes], None]  # the transport's own
-    is_closing: Callable[[], bool]
 
     def __init__(self, *args: Any, crowd: Crowd, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -51,7 +49,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """One more is open."""
         super().connection_made(transport)
-        self.write, self.is_closing = transport.write, transport.is_closing
+        self.outgoing = Outgoing(transport, self.close, self.loop)
         if not self._crowd.admit(self, len(self.connections)):
             detail = "too many connections are open"
             self._refuse(Problem.of("too-many-connections", detail, retry_after_seconds=1))
@@ -75,6 +73,7 @@ class Connection(HttpToolsProtocol):
         except HttpParserUpgrade as upgrade:
             if self._should_upgrade():
                 self._crowd.move(self, None)
+                self.outgoing.flush()
                 self.handle_websocket_upgrade()
             else:
                 self._parse_without_upgrade(data[upgrade.args[0] :])
@@ -96,32 +95,33 @@ class Connection(HttpToolsProtocol):
     def close(self) -> None:
         """Close after the last answer; while the client sends, so that it can read that answer."""
         if not self._deaf and not self._measure.in_body:
-            self.transport.close()
+            self.outgoing.end()
         elif not self.transport.is_closing():
             self._deaf = True
             self._ignored_bytes = 0
             self.pipeline.clear()
             self._crowd.move(self, self._crowd.leaving)
-            self.transport.write_eof()
+            self.outgoing.write_eof()
             self.flow.resume_reading()
 
     def shutdown(self) -> None:
         """Close once what was asked is answered; a new connection has a moment to ask."""
         if self.cycle is not None or self._deaf:
+            self.outgoing.flush()
             super().shutdown()
             return
         self._last = True
         self.loop.call_later(FIRST_REQUEST_SECONDS, self._close_unused)
 
     def _close_unused(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+        if self.cycle is None:
+            self.outgoing.end()
 
     def make_room(self) -> None:
         """Close at once: another connection needs the place."""
         self._crowd.move(self, None)
         self.connections.discard(self)
-        self.transport.abort()
+        self.outgoing.abort()
 
     def out_of_time(self) -> None:
         """What it waits for took too long."""
@@ -167,7 +167,7 @@ class Connection(HttpToolsProtocol):
             self.scope["method"] = method.decode("ascii")
             return  # the parser stops here, and `data_received` goes on
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", self)  # for `close`
+        self.cycle.transport = cast("asyncio.Transport", self.outgoing)
         if self._last:
             self.cycle.keep_alive = False
         self.headers = []  # trailers come after the body: nobody sees them
@@ -205,8 +205,8 @@ class Connection(HttpToolsProtocol):
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Go on after headers that ask for an upgrade which is not made.
 
-        It is a plain request then (RFC 9110, section 7.8), but its parser has lost the body.
-        Java's HttpClient asks for h2c on every first request.
+        It is a plain request then (RFC 9110, section 7.8), but its parser has lost the body. Java's
+        HttpClient asks for h2c on every first request.
         """
         version = self.parser.get_http_version().encode()
         head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/", version, b"\r\n"]
@@ -265,7 +265,7 @@ class Connection(HttpToolsProtocol):
         waits = before is not None and not before.response_complete
         if before is not None and self._measure.in_body:  # what is wrong is its own body
             if before.response_started:
-                self.close() if before.response_complete else self.transport.close()
+                self.close() if before.response_complete else self.outgoing.end()
                 return
             if self.pipeline:
                 self.pipeline.popleft()
@@ -287,7 +287,7 @@ class Connection(HttpToolsProtocol):
     def _last_cycle(self) -> RequestResponseCycle:
         return RequestResponseCycle(
             scope=cast("Any", {"type": "http", "method": "GET"}),
-            transport=cast("asyncio.Transport", self),
+            transport=cast("asyncio.Transport", self.outgoing),
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
