@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from .codec import encode_mapping
+from .engine.idempotency import KeyUse
 from .engine.values import Message, NewJob
 from .errors import ConfigurationError, InvalidInputError
 from .keys import NOTHING, Counted
@@ -73,6 +74,9 @@ def new_job(
     payload_bytes_max: int,
     counted: Counted | None = None,
     trace: Trace | None = None,
+    key: KeyUse | None = None,
+    owner: str | None = None,
+    callback: str | None = None,
 ) -> NewJob:
     """The job that a validated message makes, due at once. `InvalidInputError` when too large.
 
@@ -99,8 +103,11 @@ def new_job(
         attempts_max=operation.retry.attempts,
         keys=counted.keys,
         lane=counted.lane,
+        key=key,
+        owner=owner,
         traceparent=trace.traceparent if trace else None,
         tracestate=trace.tracestate if trace else None,
+        callback=callback,
     )
 
 

@@ -48,7 +48,7 @@ class DirectCall:
         self._headers = headers
         self._keys = counted.keys
         self._context: Context | None = None  # of the latest run
-        self._key = key
+        self.key = key
         self._principal = principal
         self._ending: Ended | None = None  # what is about to be committed
         # every call has an id before its handler starts
@@ -58,8 +58,8 @@ class DirectCall:
     async def run(self) -> Ended:
         """Run and commit; past the limits, the problem that refuses it. Engine errors pass."""
         ended = await self.run_if_room()
-        if ended is None and self._key is not None:
-            await self._key.let_go()
+        if ended is None and self.key is not None:
+            await self.key.let_go()
         return ended or self._refused()
 
     async def run_if_room(self) -> Ended | None:
@@ -67,9 +67,9 @@ class DirectCall:
 
         A key is then held still, for the job that takes it over, or to be let go.
         """
-        if self._key is None:
+        if self.key is None:
             return await self._run_in_place()
-        async with self._key as key:
+        async with self.key as key:
             ended = await self._run_in_place()
             key.stays = ended is None
         return _lost() if key.lost else ended
@@ -136,8 +136,8 @@ class DirectCall:
         return settled
 
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        if self._key is not None and self._ending is not None:
-            return await self._settle_key(settlements, self._key.end(self._ending), self._key)
+        if self.key is not None and self._ending is not None:
+            return await self._settle_key(settlements, self.key.end(self._ending), self.key)
         if not any(settlement.work for settlement in settlements):
             return [Settled(status=SettleStatus.DONE) for _ in settlements]
         return await self._runtime.engine.settle(settlements)

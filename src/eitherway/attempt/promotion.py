@@ -107,8 +107,8 @@ class PromotableCall(DirectCall):
         self._attempt = QueuedAttempt(runtime, operation, delivery, held, self._started)
         self._tell(context)
         self._promoted.add(held)
-        if self._key is not None:
-            self._key.went_over()
+        if self.key is not None:
+            self.key.went_over()
 
     def _tell(self, context: Context) -> None:
         """What the handler sees of its job from now on."""

@@ -109,7 +109,7 @@ class Gateway:
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
         answering = Answering(send)
-        request = Request(scope, receive, answering)
+        request = Request(scope, receive, answering, answering.fields)
         serving = None
         if self._spans.exports and path_within(scope) not in self._unseen:
             serving = self._spans.serving(scope, trace_of(scope))

@@ -9,7 +9,7 @@ from ..auth import Anonymous, Authenticator, AuthUnavailableError, CredentialErr
 from ..errors import EngineUnavailableError
 from ..problem import Problem
 from .routes import Endpoint, Request
-from .wire import Header, RefusedError, Scope, with_header
+from .wire import Header, RefusedError, Scope
 
 logger = logging.getLogger("eitherway.gateway")
 
@@ -56,7 +56,7 @@ class Gatekeeper:
     async def identify(self, request: Request) -> None:
         """Say in the request who it is from. `RefusedError`."""
         if self._vary is not None:
-            request.send = with_header(request.send, self._vary)
+            request.fields.append(self._vary)
         request.principal = await self.admit(request.scope)
 
     async def holds(self, principal: Principal) -> bool:

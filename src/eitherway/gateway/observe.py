@@ -9,18 +9,19 @@ from typing import Any
 
 from ..attempt.runtime import Runtime
 from .routes import Request
-from .wire import Send, trace_of
+from .wire import Header, Send, trace_of
 
 logger = logging.getLogger("eitherway.request")
 
 
 class Answering:
-    """`send`, which remembers the status that went through it."""
+    """`send`, which adds `fields` to the response, and remembers its status."""
 
-    __slots__ = ("_send", "started", "status")
+    __slots__ = ("_send", "fields", "started", "status")
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.fields: list[Header] = []
         self.status = 0  # 0: nothing was answered, the client had gone
         self.started = perf_counter()
 
@@ -28,6 +29,8 @@ class Answering:
         """Pass a message on."""
         if "status" in message:
             self.status = message["status"]
+            if self.fields:
+                message["headers"] = [*message["headers"], *self.fields]
         return self._send(message)
 
 

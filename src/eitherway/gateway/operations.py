@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
-
 from ..attempt.direct import DirectCall
 from ..attempt.idempotency import HeldKey, accept_once
 from ..attempt.metrics import Counter
-from ..attempt.promotion import MakeJob, PromotableCall, Promoted
+from ..attempt.promotion import PromotableCall, Promoted
 from ..attempt.runtime import Runtime
-from ..codec import Params, encode_mapping
+from ..codec import Params
 from ..engine.idempotency import KeyRecord, KeyUse
-from ..engine.values import Message, NewJob
+from ..engine.values import NewJob
 from ..errors import BacklogFullError, InvalidInputError, MalformedInputError
 from ..execute import Ended
-from ..keys import Counted
 from ..operation import Operation
 from ..problem import Problem
-from ..registry import new_job
-from ..trace import Trace
+from .asked import Asked
 from .callback import CallbackHeader
 from .documents import record_of
 from .gatekeeper import Gatekeeper
@@ -38,7 +33,6 @@ from .wire import (
     respond_answer,
     respond_problem,
     trace_of,
-    with_header,
 )
 from .within import run_within
 
@@ -81,57 +75,49 @@ class OperationDoor:
         """Answer one request."""
         request.operation = self._operation.name
         if self._varies:  # of refusals, too
-            request.send = with_header(request.send, VARY)
+            request.fields.append(VARY)
         if self._gatekeeper is not None:
             await self._gatekeeper.identify(request)
+        asked = await self._ask(request)
+        wished = Preferences.of(request.scope) if self._varies else NONE
+        if not self._runs_now(wished):
+            await self._accept(request, asked, self._runtime.new_id(), None, wished)
+        elif asked.key is None:
+            await self._call(request, asked, None, wished)
+        else:
+            found = await self._claim(asked.key)
+            if isinstance(found, KeyRecord):
+                await self._repeats.answer(request, asked.key, found, wished)
+            else:
+                await self._call(request, asked, found, wished)
+
+    async def _ask(self, request: Request) -> Asked:
+        """What the request asks, decoded and checked, once. `RefusedError`."""
+        binding, scope = self._operation.binding, request.scope
         callback = self._callback_header.of(request)
         body = await self._body(request)
         key = self._key_header.use(request, body)
-        scope = request.scope
-        params: Params = (
-            {**query(scope), **request.params} if self._operation.binding.takes_params else {}
-        )
+        params: Params = {**query(scope), **request.params} if binding.takes_params else {}
         try:
-            arguments = self._operation.binding.decode(body, params)
+            arguments = binding.decode(body, params)
             counted = self._operation.keys.of(arguments)
         except MalformedInputError as error:
             raise RefusedError(Problem.of("malformed-input", str(error))) from None
         except InvalidInputError as error:
             problem = Problem.of("invalid-input", str(error), errors=error.errors)
             raise RefusedError(problem) from None
-        wants_headers = self._operation.binding.takes_context
-        headers = handler_headers(scope, self._credentials) if wants_headers else {}
-        trace = request.span.child if request.span else trace_of(scope)
-        wished = Preferences.of(scope) if self._varies else NONE
-        runs_now = self._runs_now(wished)
-        held: HeldKey | None = None
-        if key is not None and runs_now:
-            found = await self._claim(key)
-            if isinstance(found, KeyRecord):
-                await self._repeats.answer(request, key, found, wished)
-                return
-            held = found
-        new_call = DirectCall if self._wait_seconds(wished) is None else PromotableCall
-        owner = request.owner
-        call = new_call(
-            self._runtime,
-            self._operation,
-            arguments,
-            headers,
-            counted,
-            key=held,
-            principal=owner,
-            trace=trace,
+        return Asked(
+            operation=self._operation,
+            body=body,
+            params=params,
+            headers=handler_headers(scope, self._credentials) if binding.takes_context else {},
+            arguments=arguments,
+            counted=counted,
+            key=key,
+            callback=callback,
+            owner=request.owner,
+            trace=request.span.child if request.span else trace_of(scope),
         )
-
-        def job(now: float) -> NewJob:
-            made = self._job(call.job_id, body, params, headers, counted, trace=trace, now=now)
-            bound = key if held is None else held.for_job()
-            return replace(made, key=bound, owner=owner, callback=callback)
-
-        request.job_id, request.span = call.job_id, request.span or call.span
-        if not runs_now or not await self._call(request, call, job, wished):
-            await self._accept(request, job, held, wished)
 
     def _runs_now(self, wished: Preferences) -> bool:
         """Whether to call the operation, while there is room, rather than store a job first."""
@@ -162,29 +148,55 @@ class OperationDoor:
         return await read_body(request.scope, request.receive, self._body_bytes_max)
 
     async def _call(
-        self, request: Request, call: DirectCall, job: MakeJob, wished: Preferences
-    ) -> bool:
-        """Run it and answer; False, and nothing is done, where it has to wait for room."""
+        self, request: Request, asked: Asked, held: HeldKey | None, wished: Preferences
+    ) -> None:
+        """Run it and answer; a job, where it may become one, past its time or without room."""
+        seconds = self._wait_seconds(wished)
+        new_call = DirectCall if seconds is None else PromotableCall
+        call = new_call(
+            self._runtime,
+            self._operation,
+            asked.arguments,
+            asked.headers,
+            asked.counted,
+            key=held,
+            principal=asked.owner,
+            trace=asked.trace,
+        )
+        request.job_id, request.span = call.job_id, request.span or call.span
         if isinstance(call, PromotableCall):
-            return await self._call_within(request, call, job, wished)
-        overflows = self._operation.delivery == "auto"
-        ended = await (call.run_if_room() if overflows else call.run())
-        if ended is not None:
-            await self._reply(request, ended, None)
-        return ended is not None
+            answered = await self._call_within(request, asked, call, seconds or 0.0, wished)
+        else:
+            overflows = self._operation.delivery == "auto"
+            ended = await (call.run_if_room() if overflows else call.run())
+            if answered := ended is not None:
+                await self._reply(request, ended, None)
+        if not answered:
+            await self._accept(request, asked, call.job_id, held, wished)
 
     async def _call_within(
-        self, request: Request, call: PromotableCall, job: MakeJob, wished: Preferences
+        self,
+        request: Request,
+        asked: Asked,
+        call: PromotableCall,
+        seconds: float,
+        wished: Preferences,
     ) -> bool:
-        """The same; past the wait, with a 202 for the job that it is then."""
-        seconds = self._wait_seconds(wished) or 0.0
-        asked = None if wished.wait_seconds is None else seconds
-        outcome = await run_within(self._runtime, self._promoted, call, job, seconds)
+        """Run it and answer; past the wait, with a 202 for the job that it is then.
+
+        False, and nothing is done, where it has to wait for room.
+        """
+
+        def make_job(now: float) -> NewJob:
+            return self._job(asked, call.job_id, now, call.key)
+
+        waited = None if wished.wait_seconds is None else seconds
+        outcome = await run_within(self._runtime, self._promoted, call, make_job, seconds)
         if outcome.job is not None:
             self._accepted.add()
-            await self._receipts.accepted(request, outcome.job, wished, asked)
+            await self._receipts.accepted(request, outcome.job, wished, waited)
         elif outcome.ended is not None:
-            await self._reply(request, outcome.ended, asked if outcome.in_time else None)
+            await self._reply(request, outcome.ended, waited if outcome.in_time else None)
         return outcome.job is not None or outcome.ended is not None
 
     def _wait_seconds(self, wished: Preferences) -> float | None:
@@ -203,34 +215,11 @@ class OperationDoor:
                 self._runtime.metrics.refuse(ended.problem.name)
             await respond_problem(request.send, ended.problem, fields, head=request.head)
 
-    def _job(
-        self,
-        job_id: str,
-        body: bytes,
-        params: Params,
-        headers: dict[str, str],
-        counted: Counted,
-        *,
-        trace: Trace | None,
-        now: float,
-    ) -> NewJob:
-        runtime = self._runtime
-        message = Message(
-            payload=body, params=encode_mapping(params), headers=encode_mapping(headers)
-        )
-        limit = runtime.engine.capabilities.payload_bytes_max
-        try:
-            return new_job(
-                self._operation,
-                message,
-                job_id=job_id,
-                now=now,
-                payload_bytes_max=limit,
-                counted=counted,
-                trace=trace,
-            )
-        except InvalidInputError as error:
-            raise RefusedError(Problem.of("payload-too-large", str(error))) from None
+    def _job(self, asked: Asked, job_id: str, now: float, held: HeldKey | None) -> NewJob:
+        """The job of a request; the key goes over from a call that holds it."""
+        key = asked.key if held is None else held.for_job()
+        bytes_max = self._runtime.engine.capabilities.payload_bytes_max
+        return asked.job(job_id, now, bytes_max, key)
 
     async def _claim(self, key: KeyUse) -> HeldKey | KeyRecord:
         runtime, lease_seconds = self._runtime, self._operation.lease_seconds
@@ -238,15 +227,28 @@ class OperationDoor:
         return await HeldKey.claim(runtime.engine, runtime.clock, key, call_id, lease_seconds)
 
     async def _accept(
-        self, request: Request, make_job: MakeJob, held: HeldKey | None, wished: Preferences
+        self,
+        request: Request,
+        asked: Asked,
+        job_id: str,
+        held: HeldKey | None,
+        wished: Preferences,
     ) -> None:
         """Store the job, under its key where it has one, and answer for it."""
-        async with held or nullcontext():
-            job = make_job(self._runtime.clock.now())
-            with self._runtime.spans.sending(job) as sent:
+        spans = self._runtime.spans
+        request.job_id = job_id
+        request.span = request.span or spans.call(self._operation.name, job_id, asked.trace)
+        if held is None:
+            job = self._job(asked, job_id, self._runtime.clock.now(), None)
+            with spans.sending(job) as sent:
                 stored = await self._store(sent)
-            if held is not None and isinstance(stored, NewJob):
-                held.went_over()
+        else:
+            async with held:
+                job = self._job(asked, job_id, self._runtime.clock.now(), held)
+                with spans.sending(job) as sent:
+                    stored = await self._store(sent)
+                if isinstance(stored, NewJob):
+                    held.went_over()
         if isinstance(stored, NewJob):
             request.job_id = stored.id
             self._accepted.add()

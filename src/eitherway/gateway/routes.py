@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from ..problem import Problem
 from ..trace import Span
 from .mounts import Mount, Mounts
-from .wire import Receive, RefusedError, Scope, Send, allow, path_within
+from .wire import Header, Receive, RefusedError, Scope, Send, allow, path_within
 
 
 @dataclass(slots=True)
@@ -26,6 +26,7 @@ class Request:
     scope: Scope
     receive: Receive
     send: Send
+    fields: list[Header] = field(default_factory=list)  # of whatever it is answered
     params: dict[str, Any] = field(default_factory=dict)  # of the path
     head: bool = False  # the answer goes without its body
     route: str = ""  # the path as it was declared; empty where nothing was found

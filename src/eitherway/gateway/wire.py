@@ -83,17 +83,6 @@ def query(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
 
 
-def with_header(send: Send, field: Header) -> Send:
-    """`send`, which adds a header to whatever response goes through it."""
-
-    def sending(message: MutableMapping[str, Any]) -> Awaitable[None]:
-        if "status" in message:
-            message["headers"] = [*message["headers"], field]
-        return send(message)
-
-    return sending
-
-
 async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
     """The whole body. `RefusedError` (413) as soon as it is known to be larger than `bytes_max`."""
     declared = header(scope, b"content-length")
