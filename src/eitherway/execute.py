@@ -129,17 +129,18 @@ class Executor:
 
     async def call(self, attempt: _Attempt) -> Any:
         """The handler within its middleware."""
+        if not self._middleware or attempt.operation.is_own:
+            return await self._call_handler(attempt)
         proceed: Callable[[], Awaitable[Any]] = partial(self._call_handler, attempt)
-        for middleware in () if attempt.operation.is_own else reversed(self._middleware):
+        for middleware in reversed(self._middleware):
             proceed = partial(middleware, attempt.context, proceed)
         return await proceed()
 
     async def _call_handler(self, attempt: _Attempt) -> Any:
-        arguments = await attempt.arguments()
-        function = partial(attempt.operation.handler, **arguments)
+        arguments, handler = await attempt.arguments(), attempt.operation.handler
         if attempt.operation.is_async:
-            return await function()
-        return await attempt.run_plain(function)
+            return await handler(**arguments)
+        return await attempt.run_plain(partial(handler, **arguments))
 
     async def in_thread(self, context: Context, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, which `context.thread` is from then on."""

@@ -15,6 +15,7 @@ from .spending import measured_call
 ITEMS_MAX = 90
 """Items that one attempt may write: what fits DynamoDB's transaction beside the record."""
 
+_NO_WORK = Work()
 _Writes = Mapping[ItemKey, bytes | None]
 
 
@@ -73,6 +74,8 @@ class UnitOfWork:
 
     def work(self) -> Work:
         """What is to commit. Items both read and written are checked."""
+        if not (self._read or self._written or self._jobs):
+            return _NO_WORK
         return Work(
             checks=[
                 ItemCheck(key=key, version=item.version)

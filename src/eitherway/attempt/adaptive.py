@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..clock import Clock
 from ..congestion import busy
@@ -84,12 +84,32 @@ class _Seen:
         return mean > max(_SLOW_TIMES * usual, usual + _SLOW_SECONDS)
 
 
-@dataclass(slots=True)
 class Watch:
     """An attempt under way: what it spends in databases, and how it ended."""
 
-    spent: Spending | None = None
     ended: Ended | None = None
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class _Seeing(Watch):
+    """One whose limits learn."""
+
+    def __init__(self, note: Callable[[Ended, Spending], None]) -> None:
+        self._note = note
+        self._spent = Spending()
+
+    def __enter__(self) -> Watch:
+        self._token = current_spending.set(self._spent)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        current_spending.reset(self._token)
+        if self.ended is not None:
+            self._note(self.ended, self._spent)
 
 
 class Teacher:
@@ -118,20 +138,10 @@ class Teacher:
                 self._limiter.learn(use.name, self._pace(use).per_second)
                 self._seen[use.name] = _Seen(self._clock.monotonic(), use.started)
 
-    @contextmanager
-    def watching(self, operation: Operation) -> Iterator[Watch]:
-        """See an attempt, from its start to its commit. Next to free without such limits."""
-        if not self._labels[operation.name]:
-            yield Watch()
-            return
-        watch = Watch(Spending())
-        token = current_spending.set(watch.spent)
-        try:
-            yield watch
-        finally:
-            current_spending.reset(token)
-            if watch.ended is not None and watch.spent is not None:
-                self._note(self._labels[operation.name], watch.ended, watch.spent)
+    def watching(self, operation: Operation) -> Watch:
+        """See an attempt, from its start to its commit: a block. Next to free without limits."""
+        labels = self._labels[operation.name]
+        return _Seeing(partial(self._note, labels)) if labels else Watch()
 
     def _note(self, labels: Sequence[str], ended: Ended, spent: Spending) -> None:
         refused = ended.outcome is Outcome.THROTTLED or (

@@ -22,6 +22,7 @@ from .idempotency import HeldKey, in_use
 from .runtime import Runtime
 
 _RETRY_AFTER_SECONDS = 1.0
+_DONE = Settled(status=SettleStatus.DONE)
 
 
 class DirectCall:
@@ -132,6 +133,8 @@ class DirectCall:
 
     async def _commit(self, ended: Ended, work: Work, _: tuple[Attempt, ...]) -> Settled:
         self._note(ended)
+        if self.key is None and not work:
+            return _DONE
         (settled,) = await self._settle([Settlement(work=work)])
         return settled
 
@@ -139,7 +142,7 @@ class DirectCall:
         if self.key is not None and self._ending is not None:
             return await self._settle_key(settlements, self.key.end(self._ending), self.key)
         if not any(settlement.work for settlement in settlements):
-            return [Settled(status=SettleStatus.DONE) for _ in settlements]
+            return [_DONE for _ in settlements]
         return await self._runtime.engine.settle(settlements)
 
     async def _settle_key(

@@ -97,21 +97,23 @@ class Limiter:
         What is given belongs to `release`. Engine errors pass.
         """
         newcomer = True
-        while short := self._short(operation, keys, newcomer=newcomer):
-            now = self._clock.monotonic()
+        while True:
+            now, stocks = self._clock.monotonic(), self._stocks(operation, keys)
+            short = [one for pair in stocks for one in _short(*pair, now, newcomer=newcomer)]
+            if not short:
+                return _take(stocks, now)
             if any(stock.closed_until > now for stock in short):
                 return None
             await self._shares.ask(short)
             newcomer = False
-        return self._take(operation, keys)
 
     def release(self, taken: Taken, thread: asyncio.Future[Any] | None = None) -> None:
         """A call has ended; if a plain handler outlives it, once its thread has returned."""
         if thread is None or thread.done():
             for stock in taken:
                 stock.give_back()
-            if any(stock.is_over for stock in taken):
-                self._shares.tend_soon()
+                if stock.is_over:
+                    self._shares.tend_soon()
         else:
             thread.add_done_callback(lambda _: self.release(taken))
 
@@ -138,24 +140,6 @@ class Limiter:
     async def close(self) -> None:
         """Give everything back. Idempotent."""
         await self._shares.close()
-
-    def _short(
-        self, operation: Operation, keys: Mapping[str, str], *, newcomer: bool
-    ) -> list[Stock]:
-        """The stocks that lack what a call needs; a newcomer is behind those who wait already."""
-        now = self._clock.monotonic()
-        stocks = self._stocks(operation, keys)
-        return [one for pair in stocks for one in _short(*pair, now, newcomer=newcomer)]
-
-    def _take(self, operation: Operation, keys: Mapping[str, str]) -> Taken:
-        now = self._clock.monotonic()
-        taken = []
-        for common, kept in self._stocks(operation, keys):
-            common.take_slot(now)
-            starts = kept if kept is not None and kept.has_start(now) else common
-            starts.take_start()
-            taken.append(common)
-        return taken
 
     def _stocks(
         self, operation: Operation, keys: Mapping[str, str]
@@ -213,11 +197,25 @@ class Limiter:
 
 
 def _short(common: Stock, kept: Stock | None, now: float, *, newcomer: bool) -> list[Stock]:
-    """Which of a limit's stocks lack what a call needs."""
-    both = [common] if kept is None else [common, kept]
-    if not any(stock.has_start(now, stock.waiting if newcomer else 0) for stock in both):
-        return both
-    return [] if common.has_slot(now, common.waiting if newcomer else 0) else [common]
+    """Which of a limit's stocks lack what a call needs; a newcomer is behind those who wait."""
+    ahead = common.waiting if newcomer else 0
+    starts = common.has_start(now, ahead)
+    if not starts and kept is not None:
+        starts = kept.has_start(now, kept.waiting if newcomer else 0)
+    if not starts:
+        return [common] if kept is None else [common, kept]
+    return [] if common.has_slot(now, ahead) else [common]
+
+
+def _take(stocks: Sequence[tuple[Stock, Stock | None]], now: float) -> Taken:
+    """Take a place, and a start, out of those that have some."""
+    taken = []
+    for common, kept in stocks:
+        common.take_slot(now)
+        starts = kept if kept is not None and kept.has_start(now) else common
+        starts.take_start()
+        taken.append(common)
+    return taken
 
 
 def _check_same(first: Limit, other: Limit) -> None:
