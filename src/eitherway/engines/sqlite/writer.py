@@ -1,7 +1,8 @@
 """One thread that writes, and commits in groups: a hundred callers, one fsync.
 
-Whatever callers submit while a group commits makes the next group. Calls of one method are done
-together, so a hundred accepts become one statement.
+Whatever callers submit in one turn of the event loop is handed over once, at its end; whatever they
+submit while a group commits makes the next group. Calls of one method are done together, so a
+hundred accepts become one statement.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import queue
 import signal
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...clock import Clock
 from ...engine.contract import Step
@@ -28,8 +29,7 @@ GROUP_MAX = 1000
 """Calls of one commit, so that what a crowd submits at once does not make one endless commit."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
+class Call(NamedTuple):
     """One submitted call, and whom to tell."""
 
     name: str
@@ -60,7 +60,9 @@ class Writer:
         self._clock = clock
         self._wake = wake
         self._at_step = at_step
-        self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._submitted: list[Call] = []  # in this turn of the loop
+        self._handed_over: queue.SimpleQueue[Sequence[Call]] = queue.SimpleQueue()
+        self._waiting: deque[Call] = deque()  # the thread's own: what it has been handed
         self._connection: sqlite3.Connection | None = None  # the thread's own
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
@@ -77,15 +79,23 @@ class Writer:
         if self._closing:
             raise EngineError("the engine is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._calls.put(Call(name, arguments, future))
+        if not self._submitted:  # the thread is woken once, not for each
+            self._loop.call_soon(self._hand_over)
+        self._submitted.append(Call(name, arguments, future))
         return future
 
     async def close(self) -> None:
         """Finish what was submitted, and end the thread."""
         if not self._closing:
             self._closing = True
-            self._calls.put(None)
+            self._hand_over()
+            self._handed_over.put(())
         await asyncio.shield(self._ended)
+
+    def _hand_over(self) -> None:
+        if self._submitted:
+            self._handed_over.put(self._submitted)
+            self._submitted = []
 
     def _run(self) -> None:
         # A FIFO whose reader has gone must be an error, whatever the program does with SIGPIPE.
@@ -106,19 +116,16 @@ class Writer:
 
     def _next_group(self) -> list[Call]:
         """What is pending, at least one call; empty at the end."""
-        group: list[Call] = []
-        call = self._calls.get()
-        while call is not None:
-            group.append(call)
-            if len(group) == GROUP_MAX:
-                return group
-            try:
-                call = self._calls.get_nowait()
-            except queue.Empty:
-                return group
-        if group:
-            self._calls.put(None)  # the end comes after this group
-        return group
+        waiting = self._waiting
+        with suppress(queue.Empty):
+            while len(waiting) < GROUP_MAX:
+                calls = self._handed_over.get(block=not waiting)
+                if not calls:  # the end, which comes after what is waiting
+                    if waiting:
+                        self._handed_over.put(())
+                    break
+                waiting.extend(calls)
+        return [waiting.popleft() for _ in range(min(GROUP_MAX, len(waiting)))]
 
     def _do(self, group: Sequence[Call]) -> None:
         calls: dict[str, list[Call]] = {}
