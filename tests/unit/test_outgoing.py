@@ -1,4 +1,4 @@
-"""What is written in one turn of the event loop goes out together, and before the connection ends."""
+"""What is written in one turn of the event loop goes out together, before the connection ends."""
 
 import asyncio
 

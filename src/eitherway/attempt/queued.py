@@ -11,7 +11,7 @@ from typing import Any
 from ..codec import decode_mapping
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
-from ..errors import EngineError, EngineUnavailableError, InvalidInputError
+from ..errors import EngineError, InvalidInputError
 from ..execute import Ended
 from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
@@ -19,12 +19,11 @@ from ..problem import Problem
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
+from .settler import shown
 from .upgrade import arguments_of
 
 logger = logging.getLogger("eitherway.worker")
 attempt_log = logging.getLogger("eitherway.attempt")
-
-_SETTLE_PAUSE_SECONDS = 0.5
 
 GIVEN_BACK = Ended(
     outcome=Outcome.INTERRUPTED,
@@ -124,7 +123,7 @@ class QueuedAttempt:
 
     async def _settle(self, work: Work, finish: Finish) -> Settled:
         settlement = Settlement(work=work, finish=finish)
-        (settled,) = await settle_patiently(self._runtime, [settlement])
+        settled = await self._runtime.settler.settle(settlement)
         if settled.status is SettleStatus.LEASE_LOST:
             self.note_lost(finish, settled)
         elif settled.status is SettleStatus.DONE:
@@ -181,20 +180,6 @@ class QueuedAttempt:
         self._held.canceled = True
 
 
-async def settle_patiently(
-    runtime: Runtime, settlements: Sequence[Settlement]
-) -> Sequence[Settled]:
-    """Settle, again and again while the engine is away: the leases are extended meanwhile."""
-    while True:
-        try:
-            settling = runtime.engine.settle(settlements)
-            return await asyncio.shield(asyncio.ensure_future(settling))
-        except EngineUnavailableError as error:
-            jobs = [finish.lease.job_id for one in settlements for finish in one.finishes]
-            logger.warning("%s cannot be settled yet: %s", _shown(jobs), error)
-            await runtime.clock.sleep(_SETTLE_PAUSE_SECONDS)
-
-
 async def give_back(runtime: Runtime, given: Sequence[tuple[QueuedAttempt, Finish]]) -> None:
     """Settle attempts as given back; where the engine cannot, their leases lapse.
 
@@ -212,9 +197,4 @@ async def give_back(runtime: Runtime, given: Sequence[tuple[QueuedAttempt, Finis
                 attempt.note(finish, Outcome.INTERRUPTED)
     except EngineError as error:
         jobs = [finish.lease.job_id for _, finish in given]
-        logger.warning("%s left to the lease: %s", _shown(jobs), error)
-
-
-def _shown(jobs: Sequence[str]) -> str:
-    more = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
-    return f"job {jobs[0]}{more}"
+        logger.warning("%s left to the lease: %s", shown(jobs), error)

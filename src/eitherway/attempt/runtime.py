@@ -36,6 +36,7 @@ from .limits import Limiter
 from .metrics import Metrics
 from .run import NO_CAPACITY, Runner
 from .settle import Judge
+from .settler import Settler
 from .telling import Telling
 from .timing import scheduled, split
 from .watch import Watcher
@@ -78,6 +79,7 @@ class Runtime:
         telling = Telling(randomness)
         self.canceler = Canceler(engine, clock, settings.retention_seconds, telling)
         self.judge = Judge(randomness, settings.retention_seconds, telling)
+        self.settler = Settler(engine, clock)
         self.forecast = Forecast(engine, clock)
         self.metrics = Metrics()
         self.turned: float | None = None  # when the worker's loop in this process turned last

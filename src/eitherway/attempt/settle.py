@@ -65,17 +65,19 @@ class Judge:
             finished=now,
         )
         counted = 0 if ended.outcome in UNCOUNTED else 1
+        succeeded = ended.outcome is Outcome.SUCCEEDED
         ground = Finish(
             lease=delivery.lease,
-            state=JobState.QUEUED,
+            state=JobState.SUCCEEDED if succeeded else JobState.QUEUED,
             at=now,
             attempt=job.attempt - 1 + counted,
             starts=last.number,
             attempts=(*conflicts, last),
+            answer=ended.answer,
+            expires=now + self._retention_seconds if succeeded else None,
         )
-        if ended.outcome is Outcome.SUCCEEDED:
-            expires = now + self._retention_seconds
-            return replace(ground, state=JobState.SUCCEEDED, answer=ended.answer, expires=expires)
+        if succeeded:
+            return ground
         if ended.outcome is Outcome.REJECTED:
             return self._failed(ground, FailureKind.REJECTED, ended.problem, None)
         if ended.outcome is Outcome.INTERRUPTED:

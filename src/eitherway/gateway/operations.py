@@ -50,7 +50,7 @@ class OperationDoor:
     ) -> None:
         self._runtime = runtime
         self._operation = operation
-        self._receipts = Receipts(runtime, jobs_path)
+        self._receipts = Receipts(runtime, operation, jobs_path)
         queued = operation.delivery != "direct"
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         self._varies = queued
@@ -253,7 +253,10 @@ class OperationDoor:
             request.job_id = stored.id
             self._accepted.add()
             wait_seconds = wished.wait_within(self._wait_seconds_max)
-            await self._receipts.answer(request, record_of(stored), wished, wait_seconds)
+            if wait_seconds:
+                await self._receipts.answer(request, record_of(stored), wished, wait_seconds)
+            else:
+                await self._receipts.stored(request, stored, wished)
         elif job.key is not None:
             await self._repeats.answer(request, job.key, stored, wished)
 

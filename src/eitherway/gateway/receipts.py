@@ -7,11 +7,14 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from ..attempt.runtime import Runtime
+from ..engine.values import NewJob
 from ..errors import EngineError, UnknownJobError
 from ..job import JobRecord, JobState
+from ..operation import Operation
 from ..problem import Answer
 from .documents import job_document, outlook_of
 from .preference import Preferences, applied
+from .receipt_form import ReceiptForm
 from .routes import Request
 from .wire import (
     ClientGoneError,
@@ -30,7 +33,9 @@ _RETRY_AFTER = retry_after(1.0)
 class Receipts:
     """Answers for jobs, which are safe in the store: whatever happens here, they go on."""
 
-    def __init__(self, runtime: Runtime, jobs_path: str) -> None:
+    def __init__(self, runtime: Runtime, operation: Operation, jobs_path: str) -> None:
+        self._durability = runtime.engine.capabilities.durability
+        self._form = ReceiptForm(operation, self._durability)
         self._runtime = runtime
         self._jobs_path = jobs_path
         self._public_url = runtime.settings.public_url
@@ -59,19 +64,22 @@ class Receipts:
         is_new: bool = True,
     ) -> None:
         """Answer with a 202 and the job as it is; `waited` is the wait that was granted before."""
-        asked = wished.respond_async or wished.wait_seconds is not None
-        jobs_url = base_url(request.scope, self._public_url) + self._jobs_path
-        location = f"{jobs_url}/{record.id}".encode("latin-1")
-        fields: list[Header] = [
-            (b"location", location),
-            (b"operation-location", location),
-            *([] if record.done else [_RETRY_AFTER]),
-            *applied(responded_async=asked, waited_seconds=waited),
-        ]
-        durability = self._runtime.engine.capabilities.durability
+        jobs_url = self._jobs_url(request)
         outlook = await outlook_of(self._runtime, record, accepted=int(is_new and not waited))
-        document = job_document(record, durability, jobs_url, outlook)
+        document = job_document(record, self._durability, jobs_url, outlook)
+        fields = _fields(f"{jobs_url}/{record.id}", wished, waited, done=record.done)
         await respond(request.send, 202, document, headers=fields)
+
+    async def stored(self, request: Request, job: NewJob, wished: Preferences) -> None:
+        """The same, for a job that has just been stored and that nobody waits for."""
+        jobs_url = self._jobs_url(request)
+        outlook = await self._runtime.forecast.of(job.operation, accepted=1)
+        document = self._form.filled(job, jobs_url, outlook)
+        fields = _fields(f"{jobs_url}/{job.id}", wished, None)
+        await respond(request.send, 202, document, headers=fields)
+
+    def _jobs_url(self, request: Request) -> str:
+        return base_url(request.scope, self._public_url) + self._jobs_path
 
     async def _ended(self, request: Request, record: JobRecord, wait_seconds: float) -> JobRecord:
         """The record at its end, or as it is after the wait; as it was, where nobody can tell."""
@@ -80,6 +88,18 @@ class Receipts:
             return await while_connected(request, watching)
         except (EngineError, UnknownJobError):
             return record  # it is stored, whatever hinders us to look at it
+
+
+def _fields(
+    location: str, wished: Preferences, waited: float | None, *, done: bool = False
+) -> list[Header]:
+    """The header fields of a 202."""
+    where = location.encode("latin-1")
+    fields = [(b"location", where), (b"operation-location", where)]
+    if not done:
+        fields.append(_RETRY_AFTER)
+    asked = wished.respond_async or wished.wait_seconds is not None
+    return fields + applied(responded_async=asked, waited_seconds=waited)
 
 
 def answer_of(record: JobRecord) -> Answer:

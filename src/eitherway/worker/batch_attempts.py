@@ -9,7 +9,7 @@ from typing import Any
 
 from ..attempt.batch_member import Member
 from ..attempt.leases import Held
-from ..attempt.queued import GIVEN_BACK, QueuedAttempt, give_back, settle_patiently
+from ..attempt.queued import GIVEN_BACK, QueuedAttempt, give_back
 from ..attempt.runtime import Runtime
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement
@@ -92,7 +92,7 @@ class QueuedBatch:
     async def _settle(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         for finish in (finish for one in settlements for finish in one.finishes):
             await self._attempts[finish.lease.job_id].keep_thread()
-        settled = await settle_patiently(self._runtime, settlements)
+        settled = await asyncio.shield(self._runtime.settler.settle_all(settlements))
         for one in settled:
             for job_id in one.canceled:
                 self._attempts[job_id].canceled()

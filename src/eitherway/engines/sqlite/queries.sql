@@ -107,6 +107,12 @@ SELECT {job} FROM job WHERE id = :id
 SELECT {held} FROM job
 WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state != 'canceled'
 
+-- :name held_of
+-- The same of many jobs (a JSON array of ids), whatever their tokens.
+SELECT id, token, {held} FROM job
+WHERE id IN (SELECT value FROM json_each(:ids))
+AND lease_until IS NOT NULL AND state != 'canceled'
+
 -- :name cancel
 -- End a job from outside; its lease, and what counts by it, stay until the holder lets go.
 UPDATE job SET state = 'canceled', revision = :revision, updated = :at, finished = :at,
