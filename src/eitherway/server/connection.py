@@ -168,8 +168,7 @@ class Connection(HttpToolsProtocol):
             return  # the parser stops here, and `data_received` goes on
         super().on_headers_complete()
         self.cycle.transport = cast("asyncio.Transport", self.outgoing)
-        if self._last:
-            self.cycle.keep_alive = False
+        self.cycle.keep_alive &= not self._last
         self.headers = []  # trailers come after the body: nobody sees them
 
     def on_body(self, body: bytes) -> None:
@@ -191,6 +190,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """As uvicorn's, whose timer for idle connections the crowd replaces."""
+        self.outgoing.flush()
         self.server_state.total_requests += 1
         if self.transport.is_closing() or self.place is self._crowd.leaving:
             return

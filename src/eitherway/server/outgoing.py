@@ -1,6 +1,7 @@
-"""What a connection sends: all that is written in one turn of the event loop, in one system call.
+"""What a connection sends: a head with its body, in one system call.
 
 A call takes the kernel longer than most requests take us, and a response is written in two parts.
+What is complete goes out at once; what is not, with all else of its turn of the event loop.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Outgoing:
         self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
-        """Send at the end of this turn; at once, where that is much."""
+        """Send at the end of this turn, if not before; at once, where that is much."""
         if not self._parts:
             self._loop.call_soon(self.flush)
         self._parts.append(data)
@@ -54,7 +55,7 @@ class Outgoing:
         self._transport.abort()
 
     def flush(self) -> None:
-        """Send now; for when somebody else is about to write to the transport, or to close it."""
+        """Send now: it is complete, or somebody else is about to write, or to close."""
         if self._parts:
             parts, self._parts, self._bytes = self._parts, [], 0
             if not self._transport.is_closing():
