@@ -5,6 +5,8 @@ It is what most requests are answered with, and takes longer to make than to val
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pydantic_core import to_json
 
 from ..attempt.forecast import Outlook
@@ -33,31 +35,34 @@ class ReceiptForm:
             deadline=_DEADLINE,
             attempts_max=operation.retry.attempts,
         )
-        form = job_document(sample, durability, _URL, Outlook(_AHEAD, _ETA_SECONDS))
-        form = form.replace(b"%", b"%%")
-        for key, own in {
-            b"id": _ID.encode(),
-            b"url": _URL.encode(),
-            b"created": to_json(rfc3339(_CREATED)),
-            b"deadline": to_json(rfc3339(_DEADLINE)),
-            b"ahead": _member("ahead", _AHEAD),
-            b"eta_seconds": _member("eta_seconds", _ETA_SECONDS),
+        document = job_document(sample, durability, _URL, Outlook(_AHEAD, _ETA_SECONDS))
+        form = document.decode().replace("%", "%%")
+        for name, own in {
+            "id": _ID,
+            "url": _URL,
+            "created": f'"{rfc3339(_CREATED)}"',
+            "deadline": f'"{rfc3339(_DEADLINE)}"',
+            "ahead": f'"ahead":{_AHEAD}',
+            "eta_seconds": f'"eta_seconds":{_ETA_SECONDS}',
         }.items():
-            form = form.replace(own, b"%%(%b)b" % key)
+            form = form.replace(own, f"%({name})s")
         self._form = form
 
     def filled(self, job: NewJob, jobs_url: str, outlook: Outlook) -> bytes:
         """The document of a job that is due at once."""
-        return self._form % {
-            b"id": job.id.encode(),
-            b"url": to_json(jobs_url)[1:-1],
-            b"created": to_json(rfc3339(job.created)),
-            b"deadline": to_json(rfc3339(job.deadline)),
-            b"ahead": _member("ahead", outlook.ahead),
-            b"eta_seconds": _member("eta_seconds", outlook.eta_seconds),
+        ahead, eta_seconds = outlook.ahead, outlook.eta_seconds
+        values = {
+            "id": job.id,
+            "url": _within_json(jobs_url),
+            "created": f'"{rfc3339(job.created)}"',
+            "deadline": f'"{rfc3339(job.deadline)}"',
+            "ahead": f'"ahead":{"null" if ahead is None else ahead}',
+            "eta_seconds": f'"eta_seconds":{"null" if eta_seconds is None else eta_seconds}',
         }
+        return (self._form % values).encode()
 
 
-def _member(name: str, value: float | None) -> bytes:
-    """A number with its name: alone, it could be a part of something else."""
-    return b'"%b":%b' % (name.encode(), to_json(value))
+@lru_cache(maxsize=16)
+def _within_json(text: str) -> str:
+    """The text as it stands within quotes; of URLs there are few."""
+    return to_json(text)[1:-1].decode()
