@@ -221,6 +221,7 @@ SMALL = (  # a row for each of a few; the subquery has its own LIMIT
     "sqlite_sequence",
     "CONSTANT ROW",
     "(subquery-1)",
+    "json_each VIRTUAL TABLE INDEX 1:",  # the ids that are asked for
 )
 
 
