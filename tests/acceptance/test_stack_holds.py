@@ -34,9 +34,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[St
         yield stack
 
 
-def send(stack: Stack, path: str, body: Any) -> str:
+def send(stack: Stack, path: str, body: Any, **headers: str) -> str:
     """The link of a job that was accepted."""
-    answered = stack.http.post(path, json=body)
+    answered = stack.http.post(path, json=body, headers=headers)
     assert answered.status_code == 202, answered.text
     return str(answered.json()["links"]["self"])
 
@@ -73,6 +73,19 @@ def test_a_message_delivered_twice_commits_once(stack: Stack) -> None:
     document = stack.http.get(f"/jobs/{twice[0]['messageId']}").json()
     assert (document["status"], document["attempt"]) == ("succeeded", 1)
     assert len(document["attempts"]) == 1
+
+
+def test_a_request_that_is_repeated_under_its_key_runs_once(stack: Stack) -> None:
+    """Straight into the queue: each has an id, and both ids find the first one's job."""
+    key = {"Idempotency-Key": '"8e03978e"'}
+    links = [send(stack, "/adds", {"name": "keyed"}, **key) for _ in range(3)]
+    documents = [stack.job(link) for link in links]
+    assert {document["status"] for document in documents} == {"succeeded"}
+    assert len({document["id"] for document in documents}) == 1
+    assert documents[0]["id"] in {link.rpartition("/")[2].partition("?")[0] for link in links}
+    other = stack.job(send(stack, "/adds", {"name": "keyed-too"}, **key))
+    assert other["id"] != documents[0]["id"], "another request is no repeat"
+    assert [total(stack, name) for name in ("keyed", "keyed-too")] == [1, 1]
 
 
 def test_sums_are_exact_whoever_is_killed(stack: Stack, folder: Path) -> None:

@@ -1,8 +1,10 @@
 """What the engine on AWS promises beyond the contract: taking by hints, large parts, throttles."""
 
+import hashlib
 import json
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import count
 
 import boto3
@@ -30,6 +32,7 @@ from eitherway.engine.conformance.samples import (
     take,
     take_new,
 )
+from eitherway.engine.idempotency import KeyUse
 from eitherway.engine.loader import load_engine
 from eitherway.engine.values import Delivery, Lease, Message, Settled, SettleStatus
 from eitherway.engine.virtual_clock import VirtualClock
@@ -339,3 +342,52 @@ def lose(environment: dict[str, str], method: str, times: int) -> None:
 def fault(environment: dict[str, str], kind: str, method: str, times: int) -> None:
     response = httpx.post(f"{environment['AWS_ENDPOINT_URL']}/{kind}/{method}/{times}")
     response.raise_for_status()
+
+
+def a_request(number: int, body: bytes = b"{}") -> Hint:
+    """What API Gateway sent under one key."""
+    fingerprint = hashlib.sha256(body).digest()
+    use = KeyUse(key="place_order k", fingerprint=fingerprint, expires=START + 60)
+    job = replace(a_job(number), message=Message(payload=body), key=use)
+    return a_hint(number, new=job)
+
+
+@pytest.mark.slow
+async def test_repeats_of_a_request_stand_for_the_first_one(engine: AwsEngine) -> None:
+    """Also when the message of one comes again; its id finds the first one's record."""
+    (first,) = await take_hints(engine, a_request(1))
+    assert first.delivery is not None
+    repeats = [*await take_hints(engine, a_request(2)), *await take_hints(engine, a_request(2))]
+    assert all(one.delivery is None and one.drop for one in repeats)
+    records = await engine.get([job_id(2), job_id(1), job_id(3)])
+    assert [record and record.id for record in records] == [job_id(1), job_id(1), None]
+    (again,) = await take_hints(engine, a_request(1))
+    assert again.delivery is None
+
+
+@pytest.mark.slow
+async def test_of_requests_taken_at_once_under_a_key_one_runs(engine: AwsEngine) -> None:
+    taken = await take_hints(engine, *(a_request(number) for number in range(1, 6)))
+    (first,) = [one.delivery.job.id for one in taken if one.delivery is not None]
+    records = await engine.get([job_id(number) for number in range(1, 6)])
+    assert {record.id for record in records if record is not None} == {first}
+    assert None not in records
+
+
+@pytest.mark.slow
+async def test_another_request_under_the_key_is_no_repeat(engine: AwsEngine) -> None:
+    taken = [*await take_hints(engine, a_request(1)), *await take_hints(engine, a_request(2, b"2"))]
+    assert [one.delivery and one.delivery.job.id for one in taken] == [job_id(1), job_id(2)]
+
+
+@pytest.mark.slow
+async def test_a_key_is_a_new_one_when_its_time_is_over(
+    engine: AwsEngine, clock: VirtualClock
+) -> None:
+    await take_hints(engine, a_request(1))
+    await clock.advance(61)
+    fresh = a_request(2)
+    assert fresh.new is not None
+    use = replace(fresh.new.key, expires=START + 120)
+    (taken,) = await take_hints(engine, replace(fresh, new=replace(fresh.new, key=use)))
+    assert taken.delivery is not None

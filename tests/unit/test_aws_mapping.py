@@ -68,6 +68,12 @@ def test_the_trace_goes_along():
     assert dict(parse_qsl(found["headers"])) == {"traceparent": trace}
 
 
+@pytest.mark.parametrize("spelling", ["Idempotency-Key", "idempotency-key"])
+def test_a_key_goes_along_however_it_is_spelt(spelling):
+    found = attributes(sent(shop(), "PlaceOrderMethod", BODY, **{spelling: '"a b"'}))
+    assert dict(parse_qsl(found["headers"])) == {spelling: '"a b"'}
+
+
 def test_a_request_without_a_body_is_no_empty_message():
     assert sent(rich(), "PingMethod")["MessageBody"] == " "
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..attempt.runtime import Runtime
 from ..codec import encode_mapping
-from ..engine.values import Message
+from ..engine.idempotency import KeyUse
+from ..engine.values import Message, NewJob
 from ..engines.aws.taking import Hint
 from ..errors import InvalidInputError, MalformedInputError
 from ..operation import Operation
 from ..problem import Problem
 from ..registry import new_job
+from ..settings import Settings
 from ..trace import Trace
 
 _ALONE = "-alone"
@@ -58,7 +61,7 @@ def received(record: Mapping[str, Any], runtime: Runtime) -> Received:
             payload_bytes_max=runtime.engine.capabilities.payload_bytes_max,
             trace=_trace(headers),
         )
-        job = replace(job, version=version)
+        job = replace(job, version=version, key=_key(operation, job, headers, runtime.settings))
         hint = Hint(job_id=job.id, operation=job.operation, version=version, new=job)
     return Received(
         id=record["messageId"],
@@ -72,6 +75,21 @@ def received(record: Mapping[str, Any], runtime: Runtime) -> Received:
 def _form(text: str | None) -> dict[str, str]:
     """What was given: API Gateway writes an empty value where nothing was."""
     return dict(parse_qsl(text or ""))
+
+
+def _key(
+    operation: Operation, job: NewJob, headers: Mapping[str, str], settings: Settings
+) -> KeyUse | None:
+    """The caller's key, by which a repeat is known: of the operation, as nobody has a name here."""
+    given = headers.get("Idempotency-Key") or headers.get("idempotency-key")
+    if not given:
+        return None
+    asked = (job.message.payload, job.message.params)
+    return KeyUse(
+        key=f"{operation.name} {given.strip().strip(chr(34))}",
+        fingerprint=sha256(b"".join(b"%d:%b" % (len(part), part) for part in asked)).digest(),
+        expires=job.created + settings.idempotency_key_seconds,
+    )
 
 
 def _trace(headers: Mapping[str, str]) -> Trace | None:

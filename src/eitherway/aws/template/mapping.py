@@ -15,6 +15,7 @@ from .cloudformation import Json, ref, sub
 
 _MESSAGE_ID = "$input.path('$.SendMessageResponse.SendMessageResult.MessageId')"
 _HEADERS = ("traceparent", "tracestate")
+_KEY = ("Idempotency-Key", "idempotency-key")  # VTL knows a header by its very spelling
 _URL = {
     "Fn::If": [
         "HasPublicUrl",
@@ -49,10 +50,11 @@ def send_message(operation: Operation, in_path: Mapping[str, str]) -> str:
         for parameter in operation.binding.parameters
         if parameter.source != "body"
     }
+    headers = _HEADERS if operation.idempotency_key == "ignored" else (*_HEADERS, *_KEY)
     attributes = {
         "operation": quote(operation.name, safe=""),
         "version": str(operation.version),
-        "headers": _form({name: name for name in _HEADERS}),
+        "headers": _form({name: name for name in headers}),
     }
     if params:
         attributes["params"] = _form(params)

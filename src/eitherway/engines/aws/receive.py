@@ -11,7 +11,7 @@ from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
 from .store import gathered, outcomes, some
-from .writes import commit, create, swap
+from .writes import Write, commit, create, swap
 
 _ROUNDS = 12
 """How often it is looked for others, where somebody else was faster."""
@@ -27,8 +27,13 @@ async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
     return [delivery for one in found for delivery in one]
 
 
-async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -> Delivery | None:
-    """Lease a row as it was read, or one that `is_new`; None where somebody else was faster."""
+async def claim(
+    core: Core, row: Row, demand: Demand, *, is_new: bool = False, key: Write | None = None
+) -> Delivery | None:
+    """Lease a row as it was read, or one that `is_new`; None where somebody else was faster.
+
+    With `key`, what makes its key stand for it is part of that write.
+    """
     now = core.store.now()
     until = now + demand.lease_seconds
     leased = moved(
@@ -51,7 +56,7 @@ async def claim(core: Core, row: Row, demand: Demand, *, is_new: bool = False) -
         leased = replace(leased, told=(*row.told, *leased.told))
         await parts.store_payload(core.store, leased)
         write = create(core.store, leased)
-    if await commit(core.store, [write]):
+    if await commit(core.store, [write] if key is None else [write, key]):
         return None
     core.held[row.id] = leased
     core.limits.started(leased)
