@@ -150,12 +150,12 @@ async def test_every_process_that_runs_handlers_opens_the_lifespan(tmp_path, fla
     [["gateway"], ["worker"], ["run", "--single"], pytest.param(["run"], marks=pytest.mark.slow)],
 )
 async def test_a_lifespan_that_fails_is_one_line_and_an_exit_code(tmp_path, command):
-    """Each process says it once."""
+    """Each process says it once; under a supervisor, those that got so far when the first ended."""
     service = Service(tmp_path, *command, target="hosted_apps:shop")
     service.start(HOSTED_BROKEN="yes")
     assert service.process.wait(timeout=30) == 5
     said = [line for line in service.log.read_text().splitlines() if "is served at" not in line]
-    assert len(said) == (2 if command == ["run"] else 1), said
+    assert 1 <= len(said) <= (2 if command == ["run"] else 1), said
     for line in said:
         assert line.startswith("eitherway: the lifespan pool failed at start: ConnectionError: no ")
         assert re.search(r"no database at 10.0.0.7 \(hosted_apps.py:\d+\)$", line)

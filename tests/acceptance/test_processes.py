@@ -1,6 +1,8 @@
 """Each half alone, each part alone, and as many workers as there is work."""
 
 import asyncio
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -50,16 +52,24 @@ async def test_a_burst_brings_workers_and_their_end_takes_them_away(tmp_path):
     with Service(tmp_path, "run", "--workers", "1:4") as service:
         await service.ready()
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
+            await operate(service, "pause")  # or a slow client makes no burst
             accepted = []
             for _ in range(24):  # httpx is slow with many requests at once
                 posts = (client.post("/plain", json={"key": "k", "note": "2"}) for _ in range(50))
                 accepted += await asyncio.gather(*posts)
+            await operate(service, "resume")
             while await workers(client) < 4:
                 await tick()
             documents = [await until_done(client, job.json()["id"]) for job in accepted]
             assert {document["status"] for document in documents} == {"succeeded"}
             while await workers(client) > 1:
                 await tick()
+
+
+async def operate(service, command):
+    """`eitherway pause` and `resume`, of what the burst is of."""
+    done = [sys.executable, "-m", "eitherway", command, "plain", "--engine", service.engine]
+    await asyncio.to_thread(subprocess.run, done, check=True, capture_output=True)
 
 
 async def workers(client):
