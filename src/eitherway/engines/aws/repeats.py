@@ -7,7 +7,7 @@ first that is taken becomes a job; what a later one leaves is an item that names
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ...engine.values import NewJob
 from . import keys
@@ -21,23 +21,28 @@ if TYPE_CHECKING:
 _FIRST = "repeat_of"
 
 
-async def first_of(core: Core, job: NewJob) -> str | None:
-    """The job that this one's key stands for already; None where it is the first.
+class Bound(NamedTuple):
+    """What a request is under its key: a repeat of `first`, or one whose claim writes `key`."""
+
+    first: str | None = None
+    key: Write | None = None
+
+
+async def bind(core: Core, job: NewJob) -> Bound:
+    """Whether it is a repeat, and if not, the write that makes its key stand for it.
 
     Another request under the same key is no repeat: it is a job of its own, without a key.
     """
     if job.key is None:
-        return None
-    (found,) = await keys.look_up(core, [job.key.key])
-    if found is None or found.fingerprint != job.key.fingerprint:
-        return None
-    return found.job_id
-
-
-async def binding(core: Core, job: NewJob) -> Write | None:
-    """The write that makes a job's key stand for it, where it can."""
-    (bound,) = await keys.bind(core, [job])
-    return bound.write
+        return Bound()
+    while True:
+        (binding,) = await keys.bind(core, [job])
+        if binding.able:
+            return Bound(key=binding.write)
+        (found,) = await keys.look_up(core, [job.key.key])
+        if found is not None:  # else its time was over in between
+            same = found.fingerprint == job.key.fingerprint
+            return Bound(first=found.job_id) if same else Bound()
 
 
 async def remember(core: Core, job: NewJob, first: str) -> None:

@@ -137,20 +137,19 @@ async def _take(
     core: Core, hint: Hint, row: Row | None, demand: Demand, *, has_room: bool
 ) -> Taken:
     for _ in range(_TRIES):
-        is_new, key = row is None and hint.new is not None, None
+        is_new, bound = row is None and hint.new is not None, repeats.Bound()
         if row is None and hint.new is not None:
-            first = await repeats.first_of(core, hint.new)
-            if first is not None:
-                await repeats.remember(core, hint.new, first)
+            bound = await repeats.bind(core, hint.new)
+            if bound.first is not None:
+                await repeats.remember(core, hint.new, bound.first)
                 return Taken(hint=hint)
-            key = await repeats.binding(core, hint.new)
             row = new_row(hint.new, core.store.now())
         if row is None or not await _has_turn(core, row, demand, is_new=is_new):
             return Taken(hint=hint)
         wait_seconds = _wait_seconds(core, row, demand, has_room=has_room)
         if wait_seconds is not None:
             return Taken(hint=hint, later_seconds=wait_seconds)
-        delivery = await claim(core, row, demand, is_new=is_new, key=key)
+        delivery = await claim(core, row, demand, is_new=is_new, key=bound.key)
         if delivery is not None:
             return Taken(hint=hint, delivery=delivery)
         (row,) = await parts.read(core.store, [hint.job_id])
