@@ -1,12 +1,13 @@
 """Each half alone, each part alone, and as many workers as there is work."""
 
 import asyncio
+import os
 import subprocess
 import sys
 
 import httpx
 import pytest
-from service import Service, tick, until_done
+from service import HERE, Service, tick, until_done
 
 
 async def test_the_status_query_is_a_microservice_of_its_own(tmp_path):
@@ -68,8 +69,9 @@ async def test_a_burst_brings_workers_and_their_end_takes_them_away(tmp_path):
 
 async def operate(service, command):
     """`eitherway pause` and `resume`, of what the burst is of."""
-    done = [sys.executable, "-m", "eitherway", command, "plain", "--engine", service.engine]
-    await asyncio.to_thread(subprocess.run, done, check=True, capture_output=True)
+    said = [sys.executable, "-m", "eitherway", command, "plain", "--app", "apps:app"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE), "EITHERWAY_ENGINE": service.engine}
+    await asyncio.to_thread(subprocess.run, said, check=True, env=environment)
 
 
 async def workers(client):
