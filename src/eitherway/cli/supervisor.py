@@ -141,7 +141,7 @@ class Supervisor:
             await engine.open()
             while True:
                 await clock.sleep(_LOOK_SECONDS)
-                await self._look(engine, clock.monotonic())
+                await self._look(engine, clock.now())
         finally:
             await engine.close()
 
