@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
@@ -120,3 +123,25 @@ async def until_done(client: httpx.AsyncClient, job_id: str) -> dict:
         assert response.status_code == 200, (job_id, response.text)
         if response.json()["done"]:
             return response.json()
+
+
+def states_in(folder: Path) -> dict[str, str]:
+    """The state of each job in the file, as somebody else reads it: thousands at a time."""
+    with closing(sqlite3.connect(folder / "jobs.db")) as connection:
+        return dict(connection.execute("SELECT id, state FROM job"))
+
+
+def items_in(folder: Path, table: str) -> dict[str, dict]:
+    """A table's items in the file, by key."""
+    with closing(sqlite3.connect(folder / "jobs.db")) as connection:
+        found = connection.execute("SELECT key, value FROM item WHERE tbl = ?", (table,))
+        return {key: json.loads(value) for key, value in found}
+
+
+async def all_ended(folder: Path) -> None:
+    """Return once no job in the file is open: a request for each of thousands takes a minute."""
+    with closing(sqlite3.connect(folder / "jobs.db")) as connection:
+        while connection.execute(
+            "SELECT 1 FROM job WHERE state IN ('queued', 'running')"
+        ).fetchone():
+            await tick()

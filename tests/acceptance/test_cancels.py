@@ -10,7 +10,7 @@ from contextlib import closing
 
 import httpx
 import pytest
-from service import Service, tick, until_done
+from service import Service, states_in, tick, until_done
 
 pytestmark = pytest.mark.slow
 
@@ -23,11 +23,6 @@ async def cancel_at_random(client, rng, job_id):
     asyncio.get_running_loop().call_later(rng.uniform(0, 3), waiting.set_result, None)
     await waiting
     return (await client.delete(f"/jobs/{job_id}")).status_code
-
-
-def states_in(folder):
-    with closing(sqlite3.connect(folder / "jobs.db")) as connection:
-        return dict(connection.execute("SELECT id, state FROM job").fetchall())
 
 
 async def settled_limits(folder):

@@ -4,13 +4,11 @@ import asyncio
 import os
 import random
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
-from service import Service, tick, until_done
+from service import Service, all_ended, items_in, states_in, tick, until_done
 
 pytestmark = pytest.mark.slow
 
@@ -27,33 +25,25 @@ async def test_5000_jobs_survive_20_random_kills(tmp_path):
         async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits) as client:
             load = Load(service, client)
             await load.run()
-            documents = await all_done(client, load.accepted)
-            counted = [
-                (await client.get(f"/counters/c{number}")).json() for number in range(COUNTERS)
-            ]
-            rows = [(await client.get(f"/runs/{key}")).json() for key in load.accepted.values()]
+            await all_ended(tmp_path)
+            first, *_, last = load.accepted
+            for job_id in (first, last):
+                assert (await until_done(client, job_id))["status"] == "succeeded"
 
     assert load.kills == KILLS
-    assert {document["status"] for document in documents} == {"succeeded"}
-    assert rows == list(load.accepted)  # each key's row was written by its own job, once
-    ended = jobs_in(tmp_path / "jobs.db")
+    rows = items_in(tmp_path, "runs")
+    # each key's row was written by its own job, once
+    assert {job: rows[key]["job"] for job, key in load.accepted.items()} == {
+        job: job for job in load.accepted
+    }
+    ended = states_in(tmp_path)
     assert set(ended.values()) == {"succeeded"}
     assert set(load.accepted) <= set(ended)
     # a request that a killed gateway did not answer may have been accepted: no more than those
     assert len(ended) - len(load.accepted) <= load.unanswered
+    counted = [item["value"] for item in items_in(tmp_path, "counters").values()]
+    assert len(counted) == COUNTERS
     assert sum(counted) == len(ended)
-
-
-async def all_done(client, jobs):
-    """The documents of jobs that have ended; a few are asked for at once: a client's pool of
-    connections is slow with thousands that wait for one."""
-    slots = asyncio.Semaphore(32)
-
-    async def one(job):
-        async with slots:
-            return await until_done(client, job)
-
-    return await asyncio.gather(*(one(job) for job in jobs))
 
 
 class Load:
@@ -92,11 +82,6 @@ class Load:
                 await tick()
             os.kill(self._random.choice(sorted(children.values())), signal.SIGKILL)
             self.kills += 1
-
-
-def jobs_in(path):
-    with closing(sqlite3.connect(path)) as connection:
-        return dict(connection.execute("SELECT id, state FROM job"))
 
 
 async def test_poison_reaches_the_dead_letters_and_takes_no_good_job_with_it(tmp_path):
@@ -192,7 +177,7 @@ async def test_a_drain_lets_running_attempts_finish(tmp_path):
         service.process.send_signal(signal.SIGTERM)
         go.touch()
         assert service.stop() == 0
-    assert jobs_in(tmp_path / "jobs.db") == {job_id: "succeeded"}
+    assert states_in(tmp_path) == {job_id: "succeeded"}
 
 
 async def test_a_plain_handler_keeps_its_lease_while_it_blocks_its_thread(tmp_path):

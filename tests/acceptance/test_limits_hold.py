@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
-from service import Service, tick, until_done
+from service import Service, all_ended, tick, until_done
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -34,8 +34,15 @@ async def served(folder, *, workers=4, second_gateway=False):
 
 async def test_a_rate_holds_over_four_workers(tmp_path):
     """Of 2,000 jobs no second has over 115 starts, and the whole goes at 90 a second or more."""
-    async with served(tmp_path) as (_, (client,)):
-        documents = await run_all(client, "/rated", [{}] * 2_000)
+    async with AsyncExitStack() as stack:
+        gateway = await stack.enter_context(Service(tmp_path, "gateway", target=TARGET)).ready()
+        client = httpx.AsyncClient(base_url=gateway.url, timeout=60)
+        await stack.enter_async_context(client)
+        ids = await post_all(client, "/rated", [{}] * 2_000)
+        for _ in range(4):
+            stack.enter_context(Service(tmp_path, "worker", target=TARGET))
+        await all_ended(tmp_path)
+        documents = [await until_done(client, job_id) for job_id in ids]
     starts = sorted(document["result"]["began"] for document in documents)
     rate = (len(starts) - 1) / (starts[-1] - starts[0])
     print(f"most in a second {most_within(starts, 1.0)}, {rate:.1f} a second")
@@ -145,6 +152,12 @@ async def ended(client):
 
 async def run_all(client, path, bodies):
     """The documents of jobs that have all been posted, and have ended."""
+    ids = await post_all(client, path, bodies)
+    return [await until_done(client, job_id) for job_id in ids]
+
+
+async def post_all(client, path, bodies):
+    """The ids of the jobs, of which all are stored."""
     slots = asyncio.Semaphore(32)
 
     async def one(body):
@@ -153,8 +166,7 @@ async def run_all(client, path, bodies):
         assert response.status_code == 202, response.text
         return response.json()["id"]
 
-    ids = await asyncio.gather(*(one(body) for body in bodies))
-    return [await until_done(client, job_id) for job_id in ids]
+    return await asyncio.gather(*(one(body) for body in bodies))
 
 
 async def mixed_load(clients, paths, keys):
