@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 _POOL_BYTES = 640
+_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 
 class Randomness:
@@ -17,22 +18,16 @@ class Randomness:
         self._source: Callable[[int], bytes] = (
             os.urandom if seed is None else self._jitter.randbytes
         )
-        self._pool = b""
+        self._digits = ""
 
     def job_id(self, now_seconds: float) -> str:
         """A UUIDv7 (RFC 9562): ordered by time, 74 random bits, so it cannot be guessed."""
-        tail = bytearray(self._bytes(10))
-        tail[0] = 0x70 | tail[0] & 0x0F
-        tail[2] = 0x80 | tail[2] & 0x3F
-        digits = f"{int(now_seconds * 1000):012x}{tail.hex()}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-    def _bytes(self, count: int) -> bytes:
-        # The system's source costs a call, and the interpreter's lock, each time: ask for many.
-        if len(self._pool) < count:
-            self._pool = self._source(_POOL_BYTES)
-        taken, self._pool = self._pool[:count], self._pool[count:]
-        return taken
+        if len(self._digits) < 20:  # the system's source costs a call: ask it for many
+            self._digits = self._source(_POOL_BYTES).hex()
+        tail, self._digits = self._digits[:20], self._digits[20:]
+        time = f"{int(now_seconds * 1000):012x}"
+        variant = _VARIANTS[tail[4]]
+        return f"{time[:8]}-{time[8:]}-7{tail[1:4]}-{variant}{tail[5:8]}-{tail[8:]}"
 
     def span_id(self) -> str:
         """16 hexadecimal digits, never all zero (W3C Trace Context). Not secret. Thread-safe."""
@@ -44,4 +39,4 @@ class Randomness:
 
     def name(self) -> str:
         """A short random name, for a process."""
-        return self._bytes(6).hex()
+        return self._source(6).hex()

@@ -127,7 +127,7 @@ class Keys:
 
     def of(self, arguments: Arguments) -> Counted:
         """What a call with these arguments counts under. `InvalidInputError`."""
-        if not self:
+        if self._group is None and not self._limits:
             return NOTHING
         keys = {name: key.text(arguments) for name, (_, key) in self._limits.items()}
         return Counted(keys, self._lane(arguments, keys))

@@ -33,13 +33,14 @@ def read_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any
 
     Where one does not fit, `17.0` is tried as `17`: JSON Schema has one kind of whole numbers.
     """
+    validate = adapter.validator.validate_json  # without the adapter's look at its options
     try:
-        return _validate_json(adapter, payload, strict=strict)
+        return validate(payload, strict=strict or None)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid" or not _HAS_FRACTION.search(payload):
             raise
-    return _validate_json(adapter, _STRING_OR_NUMBER.sub(_whole, payload), strict=strict)
+    return validate(_STRING_OR_NUMBER.sub(_whole, payload), strict=strict or None)
 
 
 def read_parameter(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> Any:
@@ -60,10 +61,6 @@ def read_parameter(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> An
         if isinstance(found, float) and not math.isfinite(found):
             raise _unfit(value, "number", "Input should be a finite number")
     return found
-
-
-def _validate_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any:
-    return adapter.validate_json(payload, strict=True) if strict else adapter.validate_json(payload)
 
 
 def _whole(token: re.Match[bytes]) -> bytes:

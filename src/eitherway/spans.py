@@ -41,9 +41,9 @@ class Spans:
         trace = Trace(job.traceparent, job.tracestate) if job.traceparent else None
         return Span(job.id, trace, self._new_id)
 
-    def request(self, trace: Trace) -> Span:
-        """The place in its trace of a request that is no call."""
-        return Span("", trace, self._new_id)
+    def request(self, trace: Trace | None, job_id: str = "") -> Span:
+        """The place in its trace, or in that of its job, of a request that is no call."""
+        return Span(job_id, trace, self._new_id)
 
     def sending(self, job: NewJob) -> AbstractContextManager[NewJob]:
         """Around the write that stores a job, which is to be stored as this gives it."""

@@ -465,6 +465,10 @@ async def test_an_input_that_no_longer_fits_is_left_out(test_app, app, calls):
         validate = adapter.validate_json
 
         class Changed:
+            @property
+            def validator(self):
+                return self
+
             def validate_json(self, payload, **options):
                 if payload == b"1":
                     return Row.model_validate_json(payload)

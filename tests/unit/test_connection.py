@@ -4,13 +4,16 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import uvicorn
 
+from eitherway.gateway.wire import WHOLE
 from eitherway.server.bounds import Bounds
 from eitherway.server.connection import Connection
 from eitherway.server.crowd import Crowd
+from eitherway.server.exchange import Exchange
 from eitherway.settings import Settings
 
 
@@ -27,11 +30,11 @@ async def echo(scope, receive, send):
 
 
 @asynccontextmanager
-async def served():
+async def served(app=echo):
     """Where it listens."""
     crowd = Crowd(Bounds.of(Settings()), lambda _: None)
     http = partial(Connection, crowd=crowd)
-    config = uvicorn.Config(echo, http=http, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, http=http, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
@@ -87,3 +90,95 @@ async def test_pipelined_requests_are_answered_in_turn():
         answer = await exchange(address, first + b"GET / HTTP/1.1\r\n" + LAST + b"\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert answer.index(b"\r\n\r\n2") < answer.index(b"\r\n\r\n0")
+
+
+def at_once(*fields, body=b"whole"):
+    """An application that hands its answer over whole, and says whether it was taken."""
+
+    async def app(scope, receive, send):
+        length = (b"content-length", b"%d" % len(body))
+        taken = scope["extensions"][WHOLE](200, [*fields, length], body)
+        app.taken.append(taken)
+        if not taken:
+            headers = [*fields, length]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    app.taken = []
+    return app
+
+
+ONE = b"GET / HTTP/1.1\r\nHost: x\r\n"
+
+
+async def test_an_answer_is_given_whole():
+    """Alike, to the byte, to one in two messages; the connection serves the next request."""
+    fields = [(b"x-first", b"1"), (b"x-second", b"\xe4 b")]
+    whole = at_once(*fields)
+    async with served(whole) as address:
+        given = await exchange(address, ONE + b"\r\n" + ONE + b"Connection: close\r\n\r\n")
+    assert whole.taken == [True, True]
+    first, last = given.split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert first.endswith(b"x-first: 1\r\nx-second: \xe4 b\r\ncontent-length: 5\r\n\r\nwhole")
+    assert b"connection: close\r\n" in last
+    assert b"connection: close" not in first
+
+
+async def test_an_answer_that_closes_the_connection_goes_in_two_messages():
+    """uvicorn reads what such a field says."""
+    closing = at_once((b"connection", b"close"))
+    async with served(closing) as address:
+        given = await exchange(address, ONE + b"\r\n")
+    assert closing.taken == [False]
+    assert given.endswith(b"whole")
+
+
+@pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\0b"])
+async def test_a_field_of_several_lines_is_no_field(value):
+    """Nothing of it is sent: a value from outside cannot add fields, or an answer."""
+    async with served(at_once((b"x-from-outside", value))) as address:
+        given = await exchange(address, ONE + b"\r\n")
+    assert given.startswith(b"HTTP/1.1 500 ")
+    assert b"x-from-outside" not in given
+
+
+async def test_nothing_is_given_to_who_has_gone_or_does_not_read():
+    """A full connection waits in `send`; one that is gone has had its answer."""
+    connection = SimpleNamespace(
+        outgoing=None,
+        flow=SimpleNamespace(write_paused=True),
+        server_state=SimpleNamespace(default_headers=[]),
+        on_response_complete=None,
+    )
+    one = Exchange(connection, {}, keep_alive=True, continues=False)
+    assert one.respond(200, [], b"") is False
+    connection.flow.write_paused = False
+    one.disconnected = True
+    assert one.respond(200, [], b"") is True
+
+
+async def test_who_is_behind_a_proxy_is_told_apart():
+    """The scheme that a trusted proxy names is the request's own, and no other request's."""
+    schemes = []
+
+    async def app(scope, receive, send):
+        schemes.append(scope["scheme"])
+        await echo(scope, receive, send)
+
+    async with served(app) as address:
+        forwarded = ONE + b"X-Forwarded-Proto: https\r\n\r\n"
+        await exchange(address, forwarded + b"GET / HTTP/1.1\r\n" + LAST + b"\r\n")
+    assert schemes == ["https", "http"]
+
+
+async def test_many_pipelined_requests_are_read_on_after_each_other():
+    """Reading pauses while some wait, and goes on once none does."""
+    async with served() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write((ONE + b"\r\n") * 5)
+        for _ in range(5):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert await reader.readexactly(1) == b"0"
+        writer.write(b"GET / HTTP/1.1\r\n" + LAST + b"\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()

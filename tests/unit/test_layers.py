@@ -7,6 +7,7 @@ from wire import Sse, connected
 
 from eitherway import App, ConfigurationError
 from eitherway.cors import EXPOSED_HEADERS, cors_options
+from eitherway.gateway.wire import WHOLE
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
 
@@ -184,3 +185,39 @@ async def test_the_websocket_takes_the_same_origins_and_its_own(crossed):
 def test_what_is_exposed_is_what_is_sent():
     """Spelt as on the wire."""
     assert {*EXPOSED.split(", ")} <= {name.lower() for name in EXPOSED_HEADERS}
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+async def test_what_a_server_takes_whole_passes_all_middleware(layers):
+    """A server that offers to take answers whole gets them so, unless a layer wants to see them."""
+    app, taken, sent = shop(), [], []
+    for _ in range(layers):
+        app.add_middleware(Named, b"outer", [])
+
+    def whole(status, fields, body):
+        taken.append((status, dict(fields)))
+        return True
+
+    async def receive():
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    asked = {
+        "type": "http",
+        "method": "POST",
+        "path": "/orders",
+        "query_string": b"",
+        "headers": [(b"host", b"testserver"), (b"content-type", b"application/json")],
+        "extensions": {WHOLE: whole},
+    }
+    async with TestApp(app):
+        await app(asked, receive, send)
+    if layers:
+        assert not taken
+        assert dict(sent[0]["headers"])[b"x-by"] == b"outer"
+    else:
+        assert not sent
+        assert taken[0][0] == 202
+        assert taken[0][1][b"vary"] == b"Prefer"

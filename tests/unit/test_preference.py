@@ -4,10 +4,12 @@ import pytest
 from abnf.grammars import rfc7240
 
 from eitherway.gateway.preference import Preferences, applied
+from eitherway.gateway.routes import Request
 
 
 def preferred(*lines):
-    return Preferences.of({"headers": [(b"prefer", line.encode("latin-1")) for line in lines]})
+    headers = [(b"prefer", line.encode("latin-1")) for line in lines]
+    return Preferences.of(Request({"headers": headers}, None, None))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def routes():
 
 
 def find(routes, method, path):
-    request = Request({"method": method, "path": path}, None, None)
+    request = Request({"method": method, "path": path, "headers": []}, None, None)
     return routes.find(request).__name__, request
 
 

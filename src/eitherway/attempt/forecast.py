@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..clock import Clock
 from ..engine.contract import Engine
@@ -15,8 +16,7 @@ _ENDED_MIN = 10
 """Fewer ends than these, within the window, say nothing about the next one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outlook:
+class Outlook(NamedTuple):
     """What is known of a job that waits; None is not known."""
 
     ahead: int | None = None
@@ -28,6 +28,7 @@ class _Queue:
     waiting: int = 0
     accepted: int = 0  # by this process, since it was looked up
     ends: deque[tuple[float, int]] = field(default_factory=deque)  # when, and how many by then
+    rate: float | None = None  # a second, by the last look
 
     def per_second(self) -> float | None:
         """How many jobs end a second of late."""
@@ -47,7 +48,9 @@ class Forecast:
 
     async def of(self, operation: str, *, accepted: int = 0) -> Outlook:
         """For a job that waits; `accepted` is how many this process has just accepted."""
-        queue = self._queues.setdefault(operation, _Queue())
+        queue = self._queues.get(operation)
+        if queue is None:
+            queue = self._queues[operation] = _Queue()
         queue.accepted += accepted
         now = self._clock.monotonic()
         if not queue.ends or now - queue.ends[-1][0] >= _LOOK_SECONDS:
@@ -56,7 +59,7 @@ class Forecast:
             except EngineError:
                 return Outlook()  # nobody is refused for that
         ahead = max(0, queue.waiting + queue.accepted - 1)
-        rate = queue.per_second()
+        rate = queue.rate
         return Outlook(ahead, None if rate is None else round((ahead + 1) / rate, 1))
 
     async def _look(self, operation: str, queue: _Queue, now: float) -> None:
@@ -65,3 +68,4 @@ class Forecast:
         queue.ends.append((now, flow.ended))
         while queue.ends[0][0] < now - _WINDOW_SECONDS:
             queue.ends.popleft()
+        queue.rate = queue.per_second()

@@ -15,7 +15,7 @@ from ..job import JobState
 from ..mistakes import location_errors
 from ..problem import Problem
 from .routes import Request
-from .wire import RefusedError, header, json_type, query, read_body
+from .wire import RefusedError, json_type, query
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -85,10 +85,10 @@ def page_of(request: Request) -> Page:
 
 async def body_of(request: Request, model: type[T], payload_bytes_max: int) -> T:
     """A JSON body. `RefusedError` for another media type: a form of a foreign page is none."""
-    if not json_type(header(request.scope, b"content-type")):
+    if not json_type(request.first.get(b"content-type")):
         problem = Problem.of("unsupported-media-type", "send JSON, as application/json")
         raise RefusedError(problem, [(b"accept", b"application/json")])
-    raw = await read_body(request.scope, request.receive, payload_bytes_max + _OVERHEAD_BYTES)
+    raw = await request.body(payload_bytes_max + _OVERHEAD_BYTES)
     try:
         value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:

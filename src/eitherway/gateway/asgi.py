@@ -9,7 +9,7 @@ from typing import Any
 from ..attempt.promotion import Promoted
 from ..attempt.runtime import Runtime
 from ..auth import Anonymous, Authenticator
-from ..errors import ConfigurationError, EngineError, EngineUnavailableError
+from ..errors import BacklogFullError, ConfigurationError, EngineError, EngineUnavailableError
 from ..lifespan import AsgiApp
 from ..problem import Problem
 from .admin import Admin
@@ -22,7 +22,7 @@ from .jobs import JobResource
 from .layers import Layer, around
 from .measures import Measures
 from .mounts import Mount
-from .observe import Answering, Observer
+from .observe import Observer
 from .operations import OperationDoor
 from .parts import Parts, parts_of
 from .problem_pages import show_problem
@@ -31,6 +31,7 @@ from .redaction import redact_tickets
 from .routes import Request, Routes
 from .tickets import TicketResource
 from .wire import (
+    Answering,
     ClientGoneError,
     Receive,
     RefusedError,
@@ -120,7 +121,7 @@ class Gateway:
             return
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
-        answering = Answering(send)
+        answering = Answering(scope, send)
         request = Request(scope, receive, answering, answering.fields)
         serving = None
         if self._spans.exports and path_within(scope) not in self._unseen:
@@ -141,6 +142,11 @@ class Gateway:
             await self._routes.find(request)(request)
         except RefusedError as refusal:
             await self._refuse(request, refusal)
+        except BacklogFullError as error:
+            problem = Problem.of(
+                "backlog-full", str(error), retry_after_seconds=error.retry_after_seconds
+            )
+            await self._refuse(request, RefusedError(problem))
         except EngineUnavailableError as error:
             logger.warning("%s %s: %s", scope["method"], scope["path"], error)
             problem = Problem.of(

@@ -9,7 +9,7 @@ from ..operation import Operation
 from ..problem import Problem
 from ..settings import Settings
 from .routes import Request
-from .wire import RefusedError, base_url, header
+from .wire import RefusedError, base_url
 
 _NAME = b"callback-url"
 
@@ -27,7 +27,7 @@ class CallbackHeader:
 
     def of(self, request: Request) -> str | None:
         """What the job's record keeps of it; None without one. `RefusedError` (400, 422)."""
-        first = header(request.scope, _NAME)
+        first = request.first.get(_NAME)
         if first is None:
             return None
         if self._rules is None:

@@ -17,7 +17,7 @@ from ..operation import Operation
 from ..problem import Answer, Problem
 from ..settings import Settings
 from .routes import Request
-from .wire import Header, RefusedError, header
+from .wire import Header, RefusedError
 
 REPLAYED: Header = (b"idempotent-replayed", b"true")
 
@@ -45,7 +45,7 @@ class KeyHeader:
         """What the request uses a key for; None without one. `RefusedError` (400)."""
         if self._ignored:
             return None
-        if header(request.scope, _NAME) is None:
+        if request.first.get(_NAME) is None:
             if self._required:
                 detail = "send an Idempotency-Key, of your own choice, a new one for each request"
                 raise RefusedError(Problem.of("idempotency-key-missing", detail))
@@ -53,7 +53,7 @@ class KeyHeader:
         own = self._parse([value for name, value in request.scope["headers"] if name == _NAME])
         scope = request.scope
         method, route = scope["method"].encode(), request.route.encode()
-        media_type = header(scope, b"content-type") or b""
+        media_type = request.first.get(b"content-type") or b""
         asked = (method, scope["path"].encode(), scope["query_string"], media_type, body)
         principal = (request.owner or "").encode()
         return KeyUse(

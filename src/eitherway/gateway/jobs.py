@@ -43,7 +43,7 @@ class JobResource:
     async def show(self, request: Request) -> None:
         """`GET /jobs/{id}`: the document; with `Prefer: wait=n`, as soon as its ETag moves."""
         seen = entity_tags(header(request.scope, b"if-none-match"))
-        wished = Preferences.of(request.scope)
+        wished = Preferences.of(request)
         wait_seconds = wished.wait_within(self._runtime.settings.wait_seconds_max)
         try:
             record = await self._read(request, seen, wait_seconds)

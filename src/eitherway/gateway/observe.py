@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, MutableMapping
 from time import perf_counter
-from typing import Any
 
 from ..attempt.runtime import Runtime
 from .routes import Request
-from .wire import Header, Send, trace_of
+from .wire import Answering, trace_of
 
 logger = logging.getLogger("eitherway.request")
-
-
-class Answering:
-    """`send`, which adds `fields` to the response, and remembers its status."""
-
-    __slots__ = ("_send", "fields", "started", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.fields: list[Header] = []
-        self.status = 0  # 0: nothing was answered, the client had gone
-        self.started = perf_counter()
-
-    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        """Pass a message on."""
-        if "status" in message:
-            self.status = message["status"]
-            if self.fields:
-                message["headers"] = [*message["headers"], *self.fields]
-        return self._send(message)
 
 
 class Observer:
@@ -53,8 +31,9 @@ class Observer:
     def _log(self, request: Request, status: int, seconds: float) -> None:
         method, path = request.scope["method"], request.scope["path"]
         span = request.span
-        if span is None and (trace := trace_of(request.scope)) is not None:
-            span = self._span_of(trace)
+        trace = None if span else trace_of(request.scope)
+        if trace is not None or (span is None and request.job_id is not None):
+            span = self._span_of(trace, request.job_id or "")
         fields = {
             "method": method,
             "path": path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from ..attempt.direct import DirectCall
 from ..attempt.idempotency import HeldKey, accept_once
 from ..attempt.metrics import Counter
@@ -10,10 +12,11 @@ from ..attempt.runtime import Runtime
 from ..codec import Params
 from ..engine.idempotency import KeyRecord, KeyUse
 from ..engine.values import NewJob
-from ..errors import BacklogFullError, InvalidInputError, MalformedInputError
+from ..errors import InvalidInputError, MalformedInputError
 from ..execute import Ended
 from ..operation import Operation
 from ..problem import Problem
+from ..trace import Trace
 from .asked import Asked
 from .callback import CallbackHeader
 from .documents import record_of
@@ -26,10 +29,8 @@ from .routes import Request
 from .wire import (
     RefusedError,
     handler_headers,
-    header,
     json_type,
     query,
-    read_body,
     respond_answer,
     respond_problem,
     trace_of,
@@ -54,6 +55,7 @@ class OperationDoor:
         queued = operation.delivery != "direct"
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         self._varies = queued
+        self._stores = operation.delivery == "queued"
         self._promoted = promoted
         self._gatekeeper = gatekeeper
         self._credentials = gatekeeper.credential_headers if gatekeeper else frozenset[bytes]()
@@ -67,9 +69,8 @@ class OperationDoor:
         self._key_header = KeyHeader(settings, operation, runtime.clock)
         self._callback_header = CallbackHeader(settings, operation, jobs_path)
         self._repeats = Repeats(runtime, self._receipts, self._wait_seconds_max)
-        self._body_bytes_max = min(
-            settings.body_bytes_max, runtime.engine.capabilities.payload_bytes_max
-        )
+        self._payload_bytes_max = runtime.engine.capabilities.payload_bytes_max
+        self._body_bytes_max = min(settings.body_bytes_max, self._payload_bytes_max)
 
     async def __call__(self, request: Request) -> None:
         """Answer one request."""
@@ -79,9 +80,11 @@ class OperationDoor:
         if self._gatekeeper is not None:
             await self._gatekeeper.identify(request)
         asked = await self._ask(request)
-        wished = Preferences.of(request.scope) if self._varies else NONE
-        if not self._runs_now(wished):
-            await self._accept(request, asked, self._runtime.new_id(), None, wished)
+        wished = NONE
+        if self._varies and b"prefer" in request.first:
+            wished = Preferences.of(request)
+        if self._stores or not self._runs_now(wished):
+            await self._accept(request, asked, None, None, wished)
         elif asked.key is None:
             await self._call(request, asked, None, wished)
         else:
@@ -93,8 +96,8 @@ class OperationDoor:
 
     async def _ask(self, request: Request) -> Asked:
         """What the request asks, decoded and checked, once. `RefusedError`."""
-        binding, scope = self._operation.binding, request.scope
-        callback = self._callback_header.of(request)
+        binding, scope, first = self._operation.binding, request.scope, request.first
+        callback = self._callback_header.of(request) if b"callback-url" in first else None
         body = await self._body(request)
         key = self._key_header.use(request, body)
         params: Params = {**query(scope), **request.params} if binding.takes_params else {}
@@ -116,13 +119,18 @@ class OperationDoor:
             key=key,
             callback=callback,
             owner=request.owner,
-            trace=request.span.child if request.span else trace_of(scope),
+            trace=self._trace(request),
         )
+
+    def _trace(self, request: Request) -> Trace | None:
+        if request.span is not None:
+            return request.span.child
+        return trace_of(request.scope) if b"traceparent" in request.first else None
 
     def _runs_now(self, wished: Preferences) -> bool:
         """Whether to call the operation, while there is room, rather than store a job first."""
-        if self._operation.delivery != "auto":
-            return self._operation.delivery == "direct"
+        if self._operation.delivery == "direct":
+            return True
         if wished.wait_seconds is not None:
             return self._promotes and wished.wait_seconds > 0
         return not wished.respond_async
@@ -130,22 +138,18 @@ class OperationDoor:
     async def _body(self, request: Request) -> bytes:
         if self._operation.binding.body is None:
             return b""
-        scope = request.scope
-        encoding = header(scope, b"content-encoding")
+        encoding = request.first.get(b"content-encoding")
         if encoding not in (None, b"identity"):
             problem = Problem.of("unsupported-encoding", "send the body as it is")
             raise RefusedError(problem, [(b"accept-encoding", b"identity")])
-        media_type = header(scope, b"content-type")
+        media_type = request.first.get(b"content-type")
         if not json_type(media_type):
-            body = b"" if media_type else await self._read(request)
+            body = b"" if media_type else await request.body(self._body_bytes_max)
             if body or media_type or self._operation.binding.body.required:
                 problem = Problem.of("unsupported-media-type", "send JSON, as application/json")
                 raise RefusedError(problem, [(b"accept", b"application/json")])
             return b""
-        return await self._read(request)
-
-    async def _read(self, request: Request) -> bytes:
-        return await read_body(request.scope, request.receive, self._body_bytes_max)
+        return await request.body(self._body_bytes_max)
 
     async def _call(
         self, request: Request, asked: Asked, held: HeldKey | None, wished: Preferences
@@ -207,7 +211,7 @@ class OperationDoor:
         return wished.wait_within(self._wait_seconds_max) or given
 
     async def _reply(self, request: Request, ended: Ended, waited: float | None) -> None:
-        fields = applied(responded_async=False, waited_seconds=waited)
+        fields = [] if waited is None else applied(responded_async=False, waited_seconds=waited)
         if ended.answer is not None:
             await respond_answer(request.send, ended.answer, fields, head=request.head)
         elif ended.problem is not None:
@@ -218,8 +222,7 @@ class OperationDoor:
     def _job(self, asked: Asked, job_id: str, now: float, held: HeldKey | None) -> NewJob:
         """The job of a request; the key goes over from a call that holds it."""
         key = asked.key if held is None else held.for_job()
-        bytes_max = self._runtime.engine.capabilities.payload_bytes_max
-        return asked.job(job_id, now, bytes_max, key)
+        return asked.job(job_id, now, self._payload_bytes_max, key)
 
     async def _claim(self, key: KeyUse) -> HeldKey | KeyRecord:
         runtime, lease_seconds = self._runtime, self._operation.lease_seconds
@@ -230,28 +233,26 @@ class OperationDoor:
         self,
         request: Request,
         asked: Asked,
-        job_id: str,
+        job_id: str | None,  # of the call that became a job
         held: HeldKey | None,
         wished: Preferences,
     ) -> None:
         """Store the job, under its key where it has one, and answer for it."""
-        spans = self._runtime.spans
-        request.job_id = job_id
-        request.span = request.span or spans.call(self._operation.name, job_id, asked.trace)
+        runtime = self._runtime
+        now = runtime.clock.now()
+        request.job_id = job_id or runtime.randomness.job_id(now)
         if held is None:
-            job = self._job(asked, job_id, self._runtime.clock.now(), None)
-            with spans.sending(job) as sent:
-                stored = await self._store(sent)
+            job = self._job(asked, request.job_id, now, None)
+            stored = await self._store(job)
         else:
             async with held:
-                job = self._job(asked, job_id, self._runtime.clock.now(), held)
-                with spans.sending(job) as sent:
-                    stored = await self._store(sent)
+                job = self._job(asked, request.job_id, now, held)
+                stored = await self._store(job)
                 if isinstance(stored, NewJob):
                     held.went_over()
         if isinstance(stored, NewJob):
             request.job_id = stored.id
-            self._accepted.add()
+            self._accepted.value += 1
             wait_seconds = wished.wait_within(self._wait_seconds_max)
             if wait_seconds:
                 await self._receipts.answer(request, record_of(stored), wished, wait_seconds)
@@ -260,11 +261,14 @@ class OperationDoor:
         elif job.key is not None:
             await self._repeats.answer(request, job.key, stored, wished)
 
-    async def _store(self, job: NewJob) -> NewJob | KeyRecord:
+    def _store(self, job: NewJob) -> Awaitable[NewJob | KeyRecord]:
         runtime = self._runtime
-        try:
-            return await accept_once(runtime.engine, runtime.backlog, self._operation, job)
-        except BacklogFullError as error:
-            after = error.retry_after_seconds
-            problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)
-            raise RefusedError(problem) from None
+        if runtime.spans.exports:
+            return self._send(job)
+        return accept_once(runtime.engine, runtime.backlog, self._operation, job)
+
+    async def _send(self, job: NewJob) -> NewJob | KeyRecord:
+        """Store it within a span."""
+        runtime = self._runtime
+        with runtime.spans.sending(job) as sent:
+            return await accept_once(runtime.engine, runtime.backlog, self._operation, sent)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .wire import Header, Scope
+from .routes import Request
+from .wire import Header
 
 VARY: Header = (b"vary", b"Prefer")
 """Of every answer that could have been another one with another preference."""
@@ -39,11 +40,11 @@ class Preferences:
     wait_seconds: float | None = None
 
     @classmethod
-    def of(cls, scope: Scope) -> Preferences:
+    def of(cls, request: Request) -> Preferences:
         """Those of a request; of a preference that is given twice, the first one counts."""
-        lines = [value for name, value in scope["headers"] if name == b"prefer"]
-        if not lines:
+        if request.first.get(b"prefer") is None:
             return NONE
+        lines = [value for name, value in request.scope["headers"] if name == b"prefer"]
         found: dict[str, str] = {}
         for name, value in _parse(b",".join(lines).decode("latin-1")):
             found.setdefault(name, value)

@@ -5,6 +5,7 @@ It is what most requests are answered with, and takes longer to make than to val
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from pydantic_core import to_json
@@ -36,17 +37,16 @@ class ReceiptForm:
             attempts_max=operation.retry.attempts,
         )
         document = job_document(sample, durability, _URL, Outlook(_AHEAD, _ETA_SECONDS))
-        form = document.decode().replace("%", "%%")
-        for name, own in {
-            "id": _ID,
-            "url": _URL,
-            "created": f'"{rfc3339(_CREATED)}"',
-            "deadline": f'"{rfc3339(_DEADLINE)}"',
-            "ahead": f'"ahead":{_AHEAD}',
-            "eta_seconds": f'"eta_seconds":{_ETA_SECONDS}',
-        }.items():
-            form = form.replace(own, f"%({name})s")
-        self._form = form
+        own = {
+            _ID: "id",
+            _URL: "url",
+            f'"{rfc3339(_CREATED)}"': "created",
+            f'"{rfc3339(_DEADLINE)}"': "deadline",
+            f'"ahead":{_AHEAD}': "ahead",
+            f'"eta_seconds":{_ETA_SECONDS}': "eta_seconds",
+        }
+        parts = re.split(f"({'|'.join(map(re.escape, own))})", document.decode())
+        self._between, self._names = parts[::2], [own[part] for part in parts[1::2]]
 
     def filled(self, job: NewJob, jobs_url: str, outlook: Outlook) -> bytes:
         """The document of a job that is due at once."""
@@ -59,7 +59,9 @@ class ReceiptForm:
             "ahead": f'"ahead":{"null" if ahead is None else ahead}',
             "eta_seconds": f'"eta_seconds":{"null" if eta_seconds is None else eta_seconds}',
         }
-        return (self._form % values).encode()
+        pieces = [""] * (len(self._between) + len(self._names))
+        pieces[::2], pieces[1::2] = self._between, [values[name] for name in self._names]
+        return "".join(pieces).encode()
 
 
 @lru_cache(maxsize=16)

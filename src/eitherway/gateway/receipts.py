@@ -13,7 +13,7 @@ from ..job import JobRecord, JobState
 from ..operation import Operation
 from ..problem import Answer
 from .documents import job_document, outlook_of
-from .preference import Preferences, applied
+from .preference import NONE, Preferences, applied
 from .receipt_form import ReceiptForm
 from .routes import Request
 from .wire import (
@@ -98,6 +98,8 @@ def _fields(
     fields = [(b"location", where), (b"operation-location", where)]
     if not done:
         fields.append(_RETRY_AFTER)
+    if wished is NONE and waited is None:
+        return fields
     asked = wished.respond_async or wished.wait_seconds is not None
     return fields + applied(responded_async=asked, waited_seconds=waited)
 

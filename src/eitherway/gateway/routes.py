@@ -16,7 +16,7 @@ from ..errors import ConfigurationError
 from ..problem import Problem
 from ..trace import Span
 from .mounts import Mount, Mounts
-from .wire import Header, Receive, RefusedError, Scope, Send, allow, path_within
+from .wire import Header, Receive, RefusedError, Scope, Send, allow, path_within, read_body
 
 
 @dataclass(slots=True)
@@ -34,6 +34,14 @@ class Request:
     job_id: str | None = None
     principal: Principal | None = None  # who it is from; None: anybody
     span: Span | None = None  # of the request where it is exported, else of its call or job
+    first: dict[bytes, bytes] = field(init=False)  # of the headers of each lower-case name
+
+    def __post_init__(self) -> None:
+        self.first = dict([*self.scope["headers"]][::-1])
+
+    async def body(self, bytes_max: int) -> bytes:
+        """The whole body. `RefusedError` (413) where it is larger."""
+        return await read_body(self.receive, self.first.get(b"content-length"), bytes_max)
 
     @property
     def owner(self) -> str | None:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, MutableMapping
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Container,
+    Iterable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
+from functools import lru_cache
+from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,6 +25,11 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
+Whole = Callable[[int, Sequence[Header], bytes], bool]
+"""Sends status, fields and body of an answer; False where two messages have to do it."""
+
+WHOLE = "eitherway.whole"
+"""The extension of a scope that offers it. Whoever passes on another `send` takes it away."""
 
 # what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
 # trace, which is each attempt's own there
@@ -83,9 +98,11 @@ def query(scope: Scope) -> dict[str, str]:
     return dict(parse_qsl(raw.decode("latin-1"), keep_blank_values=True)) if raw else {}
 
 
-async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
-    """The whole body. `RefusedError` (413) as soon as it is known to be larger than `bytes_max`."""
-    declared = header(scope, b"content-length")
+async def read_body(receive: Receive, declared: bytes | None, bytes_max: int) -> bytes:
+    """The whole body. `RefusedError` (413) as soon as it is known to be larger than `bytes_max`.
+
+    `declared` is its Content-Length.
+    """
     if declared is not None and declared.isdigit() and int(declared) > bytes_max:
         raise _too_large(bytes_max)
     message = await receive()
@@ -109,6 +126,35 @@ def _too_large(bytes_max: int) -> RefusedError:
     return RefusedError(problem, [(b"connection", b"close")])
 
 
+class Answering:
+    """`send`, which adds `fields` to the response, and remembers its status."""
+
+    __slots__ = ("_send", "_whole", "fields", "started", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        extensions = scope.get("extensions")
+        self._whole: Whole | None = extensions.pop(WHOLE, None) if extensions else None
+        self.fields: list[Header] = []
+        self.status = 0  # 0: nothing was answered, the client had gone
+        self.started = perf_counter()
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """Pass a message on."""
+        if "status" in message:
+            self.status = message["status"]
+            if self.fields:
+                message["headers"] = [*message["headers"], *self.fields]
+        return self._send(message)
+
+    def whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
+        """Pass a whole answer on, where the server takes one."""
+        if self._whole is None or not self._whole(status, [*fields, *self.fields], body):
+            return False
+        self.status = status
+        return True
+
+
 async def respond(
     send: Send,
     status: int,
@@ -124,16 +170,20 @@ async def respond(
         body = b""
     else:
         fields.append((b"content-type", media_type))
-        fields.append((b"content-length", str(len(body)).encode()))
+        fields.append((b"content-length", b"%d" % len(body)))
+    if head:
+        body = b""
+    if isinstance(send, Answering) and send.whole(status, fields, body):
+        return
     await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    await send({"type": "http.response.body", "body": body})
 
 
-async def respond_answer(
+def respond_answer(
     send: Send, answer: Answer, headers: Iterable[Header] = (), *, head: bool = False
-) -> None:
+) -> Awaitable[None]:
     """Send an answer that a handler, or a problem, made."""
-    await respond(
+    return respond(
         send,
         answer.status,
         answer.body,
@@ -189,14 +239,18 @@ def base_url(scope: Scope, public_url: str | None) -> str:
     if host is None:
         server = scope.get("server") or ("localhost", None)
         host = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
-    root = scope.get("root_path", "")
-    return f"{scope.get('scheme', 'http')}://{host.decode('latin-1')}{root}"
+    return _url(scope.get("scheme", "http"), host, scope.get("root_path", ""))
+
+
+@lru_cache(maxsize=16)
+def _url(scheme: str, host: bytes, root: str) -> str:
+    return f"{scheme}://{host.decode('latin-1')}{root}"
 
 
 def json_type(content_type: bytes | None) -> bool:
     """Whether a media type is JSON: `application/json`, or anything `+json` (RFC 6839)."""
-    if content_type is None:
-        return False
+    if content_type is None or content_type == b"application/json":
+        return content_type is not None
     media = content_type.split(b";", 1)[0].strip().lower()
     return media == b"application/json" or media.endswith(b"+json")
 

@@ -7,12 +7,15 @@ refused here is answered with a problem, in its turn, and the connection is clos
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from ..gateway.wire import Receive, Scope, Send, respond_problem
+from ..gateway.wire import Scope
 from ..problem import Problem
 from .bounds import (
     FIRST_REQUEST_SECONDS,
@@ -22,18 +25,18 @@ from .bounds import (
     UNREAD_BYTES_MAX,
 )
 from .crowd import Crowd, Place
-from .measure import TOO_MANY_HEADERS, Measure, malformed
+from .exchange import Exchange, answering
+from .measure import TOO_MANY_HEADERS, Measure, StopParsingError, malformed
 from .outgoing import Outgoing
-
-
-class _StopParsingError(Exception):
-    """Raised in a callback of the parser."""
+from .request import FORWARDED, scope_of, without_upgrade
 
 
 class Connection(HttpToolsProtocol):
     """uvicorn's, which refuses what is too long, too slow, or ambiguous."""
 
     place: Place | None = None
+    cycle: Exchange
+    scope: Any  # uvicorn's types of ASGI are other names for the same
 
     def __init__(self, *args: Any, crowd: Crowd, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -43,6 +46,9 @@ class Connection(HttpToolsProtocol):
         self._last = False  # the server stops: one request, and no more
         self._problem: Problem | None = None  # that made a callback stop the parser
         self._ignored_bytes = 0
+        self._behind_proxy = self.app
+        if isinstance(self.app, ProxyHeadersMiddleware):
+            self.app = self.app.app
 
     # -- the transport ---------------------------------------------------------------------------
 
@@ -137,7 +143,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
         self._measure.begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -145,36 +152,48 @@ class Connection(HttpToolsProtocol):
         headers = self.headers
         if len(headers) >= HEADERS_MAX:
             self._stop_parsing(TOO_MANY_HEADERS)
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        headers.append((name, value))
+        headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Serve the request, unless something is wrong with it."""
         if len(self.pipeline) >= PIPELINED_MAX:
             self._deaf = True
             self.cycle.keep_alive = False  # the last that is answered
-            raise _StopParsingError
-        method = self.parser.get_method()
-        problem = self._measure.head(self.parser.get_http_version(), self.url, self.headers)
+            raise StopParsingError
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        fields = dict(self.headers)
+        problem = self._measure.head(version, self.url, self.headers, fields)
         if problem is None and method == b"CONNECT":
             problem = malformed("there are no tunnels here")
         if problem is not None:
             self._stop_parsing(problem)
         self._measure.begin_body()
-        if self.parser.should_upgrade():
-            self.scope["method"] = method.decode("ascii")
-            return  # the parser stops here, and `data_received` goes on
-        super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", self.outgoing)
-        self.cycle.keep_alive &= not self._last
+        self.scope = scope_of(self, method.decode("ascii"), version)
+        if not self.parser.should_upgrade():  # or the parser stops, and `data_received` goes on
+            self._serve(fields, keep_alive=version != "1.0" and self.parser.should_keep_alive())
+
+    def _serve(self, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
+        """Begin with a request, once those before it are answered."""
+        before = self.cycle
+        self.cycle = Exchange(
+            self,
+            self.scope,
+            keep_alive=keep_alive and not self._last,
+            continues=fields.get(b"expect", b"").lower() == b"100-continue",
+        )
+        app = self.app if FORWARDED.isdisjoint(fields) else self._behind_proxy
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, app))
         self.headers = []  # trailers come after the body: nobody sees them
 
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
         self._measure.body_bytes += len(body)
-        super().on_body(body)
+        if not self.cycle.response_complete and self.cycle.feed(body) > HIGH_WATER_LIMIT:
+            self.flow.pause_reading()
 
     def on_chunk_header(self) -> None:
         """A chunk of the body begins."""
@@ -185,8 +204,9 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The last byte of a request."""
         self._measure.in_body = False
-        if not self.parser.should_upgrade():
-            super().on_message_complete()
+        if not self.parser.should_upgrade() and not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, whose timer for idle connections the crowd replaces."""
@@ -197,7 +217,7 @@ class Connection(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
-        if not self.pipeline:
+        if self.flow.read_paused and not self.pipeline:
             self.flow.resume_reading()
         if not self._deaf:
             self._take_place()
@@ -208,14 +228,11 @@ class Connection(HttpToolsProtocol):
         It is a plain request then (RFC 9110, section 7.8), but its parser has lost the body. Java's
         HttpClient asks for h2c on every first request.
         """
-        version = self.parser.get_http_version().encode()
-        head = [self.scope["method"].encode(), b" ", self.url, b" HTTP/", version, b"\r\n"]
-        for name, value in self.headers:
-            if name != b"upgrade":
-                head += [name, b": ", value, b"\r\n"]
+        version = self.parser.get_http_version()
+        head = without_upgrade(self.scope["method"], self.url, version, self.headers)
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
-        self.data_received(b"".join([*head, b"\r\n", rest]))
+        self.data_received(head + rest)
 
     # -- what it waits for -----------------------------------------------------------------------
 
@@ -254,7 +271,7 @@ class Connection(HttpToolsProtocol):
 
     def _stop_parsing(self, problem: Problem) -> None:
         self._problem = problem
-        raise _StopParsingError
+        raise StopParsingError
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot be served, after what came before it, and hear no more."""
@@ -273,28 +290,11 @@ class Connection(HttpToolsProtocol):
                 waits = False
                 before.disconnected = True  # whoever reads the body learns that it is over
                 before.message_event.set()
-        self.cycle = self._last_cycle()
+        last: Scope = {"type": "http", "method": "GET"}
+        self.cycle = Exchange(self, last, keep_alive=False, continues=False)
 
-        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
-            await respond_problem(send, problem)
-
-        app = cast("Any", answer)  # uvicorn's types of ASGI are other names for the same
+        app: Any = answering(problem)
         if waits:
             self.pipeline.appendleft((self.cycle, app))
         else:
             self._start_asgi_task(self.cycle, app)
-
-    def _last_cycle(self) -> RequestResponseCycle:
-        return RequestResponseCycle(
-            scope=cast("Any", {"type": "http", "method": "GET"}),
-            transport=cast("asyncio.Transport", self.outgoing),
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ..problem import Problem
 from .bounds import (
@@ -21,6 +22,10 @@ _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+,;=:\[\]-]*")  # RFC 3986, section 3
 
 TOO_MANY_HEADERS = Problem.of("headers-too-large", f"a request may have {HEADERS_MAX} headers")
 _URL_TOO_LONG = Problem.of("url-too-long", f"a request's URL may have {URL_BYTES_MAX} bytes")
+
+
+class StopParsingError(Exception):
+    """Raised in a callback of the parser."""
 
 
 def malformed(detail: str) -> Problem:
@@ -84,13 +89,15 @@ class Measure:
             self._head_bytes += data_bytes
         return self._too_long(self._head_bytes, url)
 
-    def head(self, version: str, url: bytes, headers: Headers) -> Problem | None:
-        """What is wrong with the headers, now that they are complete."""
+    def head(
+        self, version: str, url: bytes, headers: Headers, fields: Mapping[bytes, bytes]
+    ) -> Problem | None:
+        """What is wrong with the headers, now that they are complete, also by their `fields`."""
         if len(url) > URL_BYTES_MAX or self._fed_bytes > self._bounds.header_bytes_max:
             problem = self._too_long(_parsed_bytes(url, headers), url)
             if problem is not None:
                 return problem
-        return _host_problem(version, headers)
+        return _host_problem(version, headers, fields)
 
     def _too_long(self, head_bytes: int, url: bytes) -> Problem | None:
         if len(url) > URL_BYTES_MAX:
@@ -124,14 +131,16 @@ def _parsed_bytes(url: bytes, headers: Headers) -> int:
     return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
-def _host_problem(version: str, headers: Headers) -> Problem | None:
+def _host_problem(version: str, headers: Headers, fields: Mapping[bytes, bytes]) -> Problem | None:
     """RFC 9112, section 3.2: exactly one `Host`, and one that can be a host."""
-    host = None
-    for name, value in headers:
-        if name == b"host":
-            if host is not None:
-                return _NOT_ONE_HOST
-            host = value
+    host = fields.get(b"host")
     if host is None:
         return _NOT_ONE_HOST if version == "1.1" else None
-    return None if _HOST.fullmatch(host) else _NO_HOST
+    if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
+        return _NOT_ONE_HOST
+    return None if _is_host(host) else _NO_HOST
+
+
+@lru_cache(maxsize=64)
+def _is_host(host: bytes) -> bool:
+    return _HOST.fullmatch(host) is not None

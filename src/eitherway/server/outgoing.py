@@ -39,6 +39,14 @@ class Outgoing:
         if self._bytes > UNSENT_BYTES_MAX:
             self.flush()
 
+    def send(self, data: bytes) -> None:
+        """Send at once: it is complete."""
+        if self._parts:
+            self.write(data)
+            self.flush()
+        elif not self.is_closing():
+            self._transport.write(data)
+
     def write_eof(self) -> None:
         """Send, and say that there is no more."""
         self.flush()
