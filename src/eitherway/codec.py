@@ -79,6 +79,7 @@ class Binding:
         returned = return_annotation(handler, self._label)
         result = result_element(self._label, returned) if batch else returned
         self.output = self._adapter(result, "its result")
+        self._to_json = self.output.serializer.to_json
 
     # -- declaring -------------------------------------------------------------------------------
 
@@ -239,7 +240,8 @@ class Binding:
     def encode_result(self, value: Any) -> bytes:
         """The result as JSON. `TypeError` where it does not fit the handler's return type."""
         try:
-            return self.output.dump_json(value, by_alias=True, warnings="error")
+            encoded: bytes = self._to_json(value, by_alias=True, warnings="error")
+            return encoded  # noqa: TRY300 - what follows is for what does not fit
         except PydanticSerializationError:
             pass  # not of the annotated type; it may still convert, like a dict for a model
         try:

@@ -19,7 +19,9 @@ A = TypeVar("A")
 class Enqueue(Protocol):
     """The port behind `Context.enqueue`: buffers a job in the attempt's work."""
 
-    def __call__(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+    def __call__(
+        self, context: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Job[Any]:
         """Buffer the job that runs `handler`."""
 
 
@@ -43,7 +45,7 @@ class Context:
         self.operation = operation
         self.attempt = attempt
         self.attempts_max = attempts_max
-        self.deadline = datetime.fromtimestamp(deadline, UTC)
+        self._deadline = deadline
         self.span = span  # of this attempt (used by eitherway)
         self._request_headers = headers
         self._headers: Mapping[str, str] | None = None
@@ -52,6 +54,11 @@ class Context:
         self._enqueue = enqueue
         self._canceled = False
         self._progress: dict[str, Any] | None = None
+
+    @property
+    def deadline(self) -> datetime:
+        """When the attempt has to be over."""
+        return datetime.fromtimestamp(self._deadline, UTC)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -156,7 +163,7 @@ class Context:
         `delay_seconds=` and `at=` as in `App.enqueue`. `InvalidInputError`; never
         `BacklogFullError`: the job belongs to the attempt.
         """
-        return self._enqueue(handler, *args, **kwargs)
+        return self._enqueue(self, handler, *args, **kwargs)
 
 
 BatchHandler = (

@@ -35,7 +35,7 @@ Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Ended:
     """How an attempt ended, before anything of it is committed."""
 
@@ -105,17 +105,27 @@ class Executor:
         past the time.
         """
         attempt = _Attempt(self, operation, arguments, context)
+        attempt.begin(timeout_seconds)
         token = current_unit.set(unit)
         try:
             with context.span:
-                return await attempt.run(timeout_seconds, conclude)
+                if not attempt.needs.dependencies:
+                    return await self._concluded(attempt, conclude)
+                async with attempt.resolve() as attempt.resolution:
+                    return await self._concluded(attempt, conclude)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if not attempt.timed_out or (task is not None and task.cancelling()):
-                raise
-            raise TimedOut from None
+            context.cancel()
+            if attempt.ran_out():
+                raise TimedOut from None
+            raise
         finally:
+            attempt.end()
             current_unit.reset(token)
+
+    async def _concluded(self, attempt: _Attempt, conclude: Callable[[Any], T]) -> T:
+        async with AllAwaited():
+            value = await self.call(attempt)
+        return conclude(value)
 
     def succeeded(self, operation: Operation, value: Any) -> Ended:
         """The end of an attempt with this result. `TypeError`, `ValueError` where it is none."""
@@ -127,17 +137,19 @@ class Executor:
         answer = Answer(operation.status, "application/json", body)
         return Ended(outcome=Outcome.SUCCEEDED, answer=answer)
 
-    async def call(self, attempt: _Attempt) -> Any:
+    def call(self, attempt: _Attempt) -> Awaitable[Any]:
         """The handler within its middleware."""
         if not self._middleware or attempt.operation.is_own:
-            return await self._call_handler(attempt)
+            return self._call_handler(attempt)
         proceed: Callable[[], Awaitable[Any]] = partial(self._call_handler, attempt)
         for middleware in reversed(self._middleware):
             proceed = partial(middleware, attempt.context, proceed)
-        return await proceed()
+        return proceed()
 
     async def _call_handler(self, attempt: _Attempt) -> Any:
-        arguments, handler = await attempt.arguments(), attempt.operation.handler
+        arguments, handler = attempt.given, attempt.operation.handler
+        if attempt.resolution is not None:
+            arguments = await attempt.resolution.arguments_of(attempt.needs)
         if attempt.operation.is_async:
             return await handler(**arguments)
         return await attempt.run_plain(partial(handler, **arguments))
@@ -168,55 +180,46 @@ class _Attempt:
         self._executor = executor
         self.operation = operation
         self.context = context
-        self._needs = operation.binding.needs
-        self._arguments = arguments
-        if self._needs.contexts:
-            self._arguments = {**arguments, **dict.fromkeys(self._needs.contexts, context)}
-        self._resolution: Resolution | None = None  # where there are dependencies
-        self.timed_out = False
-        self._task: asyncio.Task[Any] | None = None
-
-    async def arguments(self) -> Mapping[str, Any]:
-        """What the handler is called with; its dependencies are made now."""
-        if self._resolution is None:
-            return self._arguments
-        return await self._resolution.arguments_of(self._needs)
+        self.needs = operation.binding.needs
+        self.given = arguments  # to the handler; with dependencies, to them as well
+        if self.needs.contexts:
+            self.given = {**arguments, **dict.fromkeys(self.needs.contexts, context)}
+        self.resolution: Resolution | None = None  # where there are dependencies
+        self._timed_out = False
 
     async def run_plain(self, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, within the context variables of the attempt."""
-        if self._resolution is not None:
-            return await self._resolution.run_plain(function)
+        if self.resolution is not None:
+            return await self.resolution.run_plain(function)
         within = partial(copy_context().run, function)
         return await self._executor.in_thread(self.context, within)
 
-    async def run(self, timeout_seconds: float, conclude: Callable[[Any], T]) -> T:
+    def begin(self, timeout_seconds: float) -> None:
+        """Set the time limit of what the task does from now on."""
         self._task = asyncio.current_task()
-        cancel_timer = self._executor.call_later(timeout_seconds, self._time_out)
-        try:
-            if not self._needs.dependencies:
-                return await self._concluded(conclude)
-            executor = self._executor
-            self._resolution = Resolution(
-                self._arguments, self.context, executor.in_thread, executor.overrides
-            )
-            async with self._resolution:
-                return await self._concluded(conclude)
-        finally:
-            cancel_timer()
-            if self.timed_out and self._task is not None:
-                self._task.uncancel()
+        self._cancel_timer = self._executor.call_later(timeout_seconds, self._time_out)
 
-    async def _concluded(self, conclude: Callable[[Any], T]) -> T:
-        try:
-            async with AllAwaited():
-                value = await self._executor.call(self)
-            return conclude(value)
-        except asyncio.CancelledError:
-            self.context.cancel()
-            raise
+    def resolve(self) -> Resolution:
+        """What its dependencies are open within."""
+        executor = self._executor
+        return Resolution(self.given, self.context, executor.in_thread, executor.overrides)
+
+    def ran_out(self) -> bool:
+        """Whether it is its time limit that cancelled it, and nobody else did."""
+        if not self._timed_out or self._task is None:
+            return False
+        self.end()
+        return not self._task.cancelling()
+
+    def end(self) -> None:
+        """It is over: the time limit has no say any more, and has not had one. Idempotent."""
+        self._cancel_timer()
+        if self._timed_out and self._task is not None:
+            self._timed_out = False
+            self._task.uncancel()
 
     def _time_out(self) -> None:
-        self.timed_out = True
+        self._timed_out = True
         self.context.cancel()
         if self._task is not None:
             self._task.cancel()

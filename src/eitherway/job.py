@@ -94,7 +94,7 @@ def may_see(owner: str | None, principal: str | None) -> bool:
     return owner is None or owner == principal
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Attempt:
     """One start of a job's handler."""
 
@@ -106,7 +106,7 @@ class Attempt:
     finished: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class JobRecord:
     """The truth about a job. Times are seconds since the epoch."""
 

@@ -75,7 +75,9 @@ class BatchContext(Context):
             _current_view.reset(view)
             current_unit.reset(unit)
 
-    def _enqueue_here(self, handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+    def _enqueue_here(
+        self, _: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Job[Any]:
         view = _current_view.get() or self._shared
         return view.enqueue(handler, *args, **kwargs)
 

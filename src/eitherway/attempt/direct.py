@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,14 +63,15 @@ class DirectCall:
             await self.key.let_go()
         return ended or self._refused()
 
-    async def run_if_room(self) -> Ended | None:
+    def run_if_room(self) -> Awaitable[Ended | None]:
         """Run and commit; None, and nothing is done, past the limits. Engine errors pass.
 
         A key is then held still, for the job that takes it over, or to be let go.
         """
-        if self.key is None:
-            return await self._run_in_place()
-        async with self.key as key:
+        return self._run_in_place() if self.key is None else self._run_under(self.key)
+
+    async def _run_under(self, held: HeldKey) -> Ended | None:
+        async with held as key:
             ended = await self._run_in_place()
             key.stays = ended is None
         return _lost() if key.lost else ended
@@ -89,8 +90,8 @@ class DirectCall:
             self.span.end(outcome)
             limiter.release(taken, self._context.thread if self._context else None)
 
-    async def _run_alone(self) -> Ended:
-        return await self._runtime.runner.run(
+    def _run_alone(self) -> Awaitable[Ended]:
+        return self._runtime.runner.run(
             self._operation,
             self._arguments,
             new_context=self._new_context,

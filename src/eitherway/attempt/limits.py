@@ -199,11 +199,13 @@ class Limiter:
 def _short(common: Stock, kept: Stock | None, now: float, *, newcomer: bool) -> list[Stock]:
     """Which of a limit's stocks lack what a call needs; a newcomer is behind those who wait."""
     ahead = common.waiting if newcomer else 0
+    if kept is None:
+        return [] if common.has_room(now, ahead) else [common]
     starts = common.has_start(now, ahead)
-    if not starts and kept is not None:
+    if not starts:
         starts = kept.has_start(now, kept.waiting if newcomer else 0)
     if not starts:
-        return [common] if kept is None else [common, kept]
+        return [common, kept]
     return [] if common.has_slot(now, ahead) else [common]
 
 
@@ -212,8 +214,10 @@ def _take(stocks: Sequence[tuple[Stock, Stock | None]], now: float) -> Taken:
     taken = []
     for common, kept in stocks:
         common.take_slot(now)
-        starts = kept if kept is not None and kept.has_start(now) else common
-        starts.take_start()
+        if kept is not None and kept.has_start(now):
+            kept.take_start()
+        elif common.rule.per_second is not None:
+            common.take_start()
         taken.append(common)
     return taken
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from ..clock import Clock
@@ -59,13 +58,13 @@ class Runner:
         while True:
             started = self._clock.now()
             with self._teacher.watching(operation) as watch:
-                run = partial(self._once, operation, arguments, new_context, timeout_seconds)
+                once = (operation, arguments, new_context, timeout_seconds)
                 if moved:
                     async with self.contention.turn(moved):
-                        ended, work = await run()
+                        ended, work = await self._once(*once)
                         settled = await commit(ended, work, conflicts)
                 else:
-                    ended, work = await run()
+                    ended, work = await self._once(*once)
                     settled = await commit(ended, work, conflicts)
                 if settled.status is SettleStatus.THROTTLED:
                     ended = no_capacity(settled)

@@ -138,14 +138,17 @@ class Runtime:
     ) -> Context:
         """What the handler of one attempt sees."""
 
-        def enqueue(handler: Callable[..., Any], *args: Any, **kwargs: Any) -> Job[Any]:
+        # It is given the context: to know it would be a circle, left to the collector each time.
+        def enqueue(
+            context: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+        ) -> Job[Any]:
             target = self.operations.of(handler)
             job = self.new_job(target, args, kwargs, context.span.child)
             job = self.spans.created(replace(job, owner=context.principal))
             unit.add_job(job)
             return self.handle(target, job.id)
 
-        context = Context(
+        return Context(
             job_id=job_id,
             operation=operation.name,
             attempt=delivery.job.attempt if delivery else 1,
@@ -156,7 +159,6 @@ class Runtime:
             enqueue=enqueue,
             principal=delivery.job.owner if delivery else principal,
         )
-        return context
 
     # -- jobs ------------------------------------------------------------------------------------
 

@@ -50,6 +50,10 @@ class Stock:
             return True
         return self.starts > ahead and now - self.drawn_at <= _FRESH_SECONDS
 
+    def has_room(self, now: float, ahead: int) -> bool:
+        """Whether one more may start now and be in use."""
+        return self.has_start(now, ahead) and self.has_slot(now, ahead)
+
     def take_slot(self, now: float) -> None:
         """A call begins."""
         self.used += 1

@@ -1,4 +1,8 @@
-"""What engines take and return: values, frozen and keyword-only. Times are epoch seconds."""
+"""What engines take and return: values, keyword-only. Times are epoch seconds.
+
+None is changed once it is made. Those that each job makes are not frozen all the same: Python takes
+three times as long to make one that is.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from .idempotency import KeyEnd, KeyUse
 from .limits import LimitRule
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Message:
     """What is asked of an operation. The engine stores the parts and reads none of them."""
 
@@ -36,7 +40,7 @@ class Lane:
     until: Literal["started", "attempted", "ended"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class NewJob:
     """A job to accept. `due` later than `created` makes it scheduled."""
 
@@ -73,7 +77,7 @@ class Demand:
     limits: Sequence[LimitRule] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Lease:
     """An exclusive hold on a job. `token` fences: a later holder has another one."""
 
@@ -82,7 +86,7 @@ class Lease:
     alone: bool  # nothing else runs in the holder's process
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Delivery:
     """A job handed to a worker: running, its attempt counted and started."""
 
@@ -158,7 +162,7 @@ class Charge:
     units_max: float
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Work:
     """What an attempt wants to have done: all of it or nothing."""
 
@@ -171,7 +175,7 @@ class Work:
         return bool(self.checks or self.writes or self.jobs or self.charges)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Finish:
     """Where a leased job goes, and what its record says from then on."""
 
@@ -191,7 +195,7 @@ class Finish:
     jobs: Sequence[NewJob] = ()  # enqueued with it
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Settlement:
     """One attempt's end: its work and, where it was a job's, the record. One fenced write.
 

@@ -35,14 +35,14 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
         "accept_message",
         [(seq, job.message.payload, job.message.params, job.message.headers) for seq, job in new],
     )
-    for seq, job in new:
-        state = _first_state(job)
-        tx.add_event(seq, 1, state, job.created, job.owner)
-        tx.tally[job.operation, state] += 1
+    tx.write_events()  # those that came before
+    tx.one("accept_events", first=first, last=first + len(jobs) - 1)
+    for _, job in new:
+        tx.tally[job.operation, _first_state(job)] += 1
         if job.lane is not None:
             tx.let_out(job.lane.name, job.lane.width)
     if new:
-        tx.topics.add(Topic.WORK)
+        tx.topics.update((Topic.WORK, Topic.EVENTS))
     return [seq in stored for seq in range(first, first + len(jobs))]
 
 

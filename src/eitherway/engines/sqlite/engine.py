@@ -131,7 +131,8 @@ class SqliteEngine(OperatedSqlite, Engine):
 
     async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
         """Store jobs in the next group commit."""
-        return await self._booleans("accept", jobs)
+        new: list[bool] = await self._submit("accept", jobs)
+        return new
 
     async def claim(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
         """Hold keys in the next group commit; if some are held, free the dead's first."""

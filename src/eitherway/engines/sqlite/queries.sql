@@ -21,6 +21,11 @@ SELECT seq FROM job WHERE seq >= :first
 -- Store a new job's message.
 INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 
+-- :name accept_events
+-- Say that jobs from `first` up to `last` were accepted.
+INSERT INTO event (job_seq, revision, state, at, progress, owner)
+SELECT seq, 1, state, created, 0, owner FROM job WHERE seq BETWEEN :first AND :last ORDER BY seq
+
 -- :name promote_job
 -- Store a job that runs already, unless its id is known.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
