@@ -19,7 +19,7 @@ from ...job import JobRecord, JobState
 from . import idempotency
 from .cancel import let_go_lapsed
 from .reader import Reader
-from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_record, to_text
+from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_leased, to_record, to_text
 from .transaction import Transaction
 
 _RUNNING = JobState.RUNNING.value
@@ -159,26 +159,16 @@ def _lease(
     rows, deliveries, left = [], [], []
     for waiting, message in found:
         row = tx.fallen_due(waiting)
-        leased = row._replace(
-            state=_RUNNING,
-            revision=row.revision + 1,
-            updated=tx.now,
-            started=tx.now if row.started is None else row.started,
-            attempt=row.attempt + 1,
-            starts=row.starts + 1,
-            token=row.token + 1,
-            attempt_started=tx.now,
-        )
-        tx.add_event(row.seq, leased.revision, _RUNNING, tx.now, row.owner)
+        record, token = to_leased(row, tx.now), row.token + 1
+        tx.add_event(row.seq, record.revision, _RUNNING, tx.now, row.owner)
         tx.count(row.operation, row.state, None, -1)
         tx.count(row.operation, _RUNNING, None, 1)
-        start = (tx.now, leased.started, alone, leased.token, until, tx.now, holder)
+        start = (tx.now, record.started, alone, token, until, tx.now, holder)
         place = _PLACES.get(row.until, row.place)
-        rows.append((leased.revision, *start, uses, place, row.seq))
+        rows.append((record.revision, *start, uses, place, row.seq))
         if row.until == "started":
             left.append(row)
-        lease = Lease(job_id=row.id, token=leased.token, alone=demand.alone)
-        record = to_record(leased, tx.now)
+        lease = Lease(job_id=row.id, token=token, alone=demand.alone)
         deliveries.append(Delivery(lease=lease, job=record, message=message, keys=keys_of(row)))
     tx.each("receive", rows)
     for row in left:

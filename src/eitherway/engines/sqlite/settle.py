@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
+from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus, Work
 from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from . import idempotency
@@ -73,7 +73,6 @@ class _Group:
 
     def decide(self, settlement: Settlement, rows: Sequence[HeldRow | None]) -> Settled:
         """What becomes of a settlement, after those before it."""
-        work = settlement.work
         held: list[tuple[Finish, HeldRow]] = []
         lost: list[str] = []
         canceled: list[str] = []
@@ -91,6 +90,18 @@ class _Group:
         key = settlement.key
         if key is not None and not idempotency.holds(self._tx, key.hold):
             return Settled(status=SettleStatus.LEASE_LOST, lost=(key.hold.job_id,))
+        work = settlement.work
+        if work and (refused := self._do(work)) is not None:
+            return refused
+        for finish, row in held:
+            self._finish(finish, self._tx.fallen_due(row))
+            self._jobs += finish.jobs
+        if key is not None:
+            idempotency.end(self._tx, key)
+        return _DONE
+
+    def _do(self, work: Work) -> Settled | None:
+        """Take an attempt's work over, or say why not."""
         conflicts = self._items.conflicts(work.checks)
         if conflicts:
             return Settled(status=SettleStatus.CONFLICT, conflicts=tuple(conflicts))
@@ -99,12 +110,7 @@ class _Group:
             return Settled(status=SettleStatus.THROTTLED, wait_seconds=wait_seconds)
         self._items.apply(work.writes)
         self._jobs += work.jobs
-        for finish, row in held:
-            self._finish(finish, self._tx.fallen_due(row))
-            self._jobs += finish.jobs
-        if key is not None:
-            idempotency.end(self._tx, key)
-        return _DONE
+        return None
 
     def write(self) -> None:
         """Store what was decided."""
