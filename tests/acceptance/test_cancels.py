@@ -1,12 +1,11 @@
 """A cancel ends a job at once, and nothing of it is committed: with real processes."""
 
 import asyncio
-import os
 import random
 import signal
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import httpx
 import pytest
@@ -17,12 +16,14 @@ pytestmark = pytest.mark.slow
 CANCELS = 300
 
 
-async def cancel_at_random(client, rng, job_id):
-    """DELETE it at some moment of its life; what that was answered."""
-    waiting = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_later(rng.uniform(0, 3), waiting.set_result, None)
-    await waiting
-    return (await client.delete(f"/jobs/{job_id}")).status_code
+async def cancel_on_the_way(client, folder, moments):
+    """DELETE each job once so many have ended as its moment says; what was answered, when."""
+    waiting = sorted(moments, key=moments.get, reverse=True)
+    while waiting:
+        ended = sum(state not in {"queued", "running"} for state in states_in(folder).values())
+        while waiting and moments[waiting[-1]] <= ended:
+            yield asyncio.create_task(client.delete(f"/jobs/{waiting[-1]}"), name=waiting.pop())
+        await tick()
 
 
 async def settled_limits(folder):
@@ -33,26 +34,25 @@ async def settled_limits(folder):
         return connection.execute("SELECT name, running FROM limit_use WHERE running").fetchall()
 
 
-@pytest.mark.alone
 async def test_of_300_cancels_at_random_moments_none_is_committed_as_well(tmp_path):
     """Two workers, one of them killed on the way: each job is canceled, or its row is there."""
     rng = random.Random(8)
-    with (
-        Service(tmp_path, "run", "--workers", "2", target="cancel_apps:app") as service,
-    ):
-        await service.ready()
-        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
-            posted = await asyncio.gather(
-                *(
-                    client.post("/work", json={"seconds": rng.uniform(0, 0.12)})
-                    for _ in range(CANCELS)
-                )
-            )
-            jobs = [each.json()["id"] for each in posted]
-            cancels = [asyncio.create_task(cancel_at_random(client, rng, job)) for job in jobs]
-            await asyncio.wait(cancels[:50])
-            os.kill(service.children()["worker"], signal.SIGKILL)
-            answers = dict(zip(jobs, await asyncio.gather(*cancels), strict=True))
+    with Service(tmp_path, "gateway", target="cancel_apps:app") as gateway, ExitStack() as stack:
+        await gateway.ready()
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=60) as client:
+            bodies = [{"seconds": rng.uniform(0, 0.12)} for _ in range(CANCELS)]
+            jobs = [(await client.post("/work", json=body)).json()["id"] for body in bodies]
+            workers = [
+                stack.enter_context(Service(tmp_path, "worker", target="cancel_apps:app"))
+                for _ in range(2)
+            ]
+            moments = {job: rng.randrange(CANCELS) for job in jobs}
+            cancels = []
+            async for cancel in cancel_on_the_way(client, tmp_path, moments):
+                cancels.append(cancel)
+                if len(cancels) == CANCELS // 3:
+                    workers[0].stop(signal.SIGKILL)
+            answers = {cancel.get_name(): (await cancel).status_code for cancel in cancels}
             states = states_in(tmp_path)
             there = {job: (await client.get(f"/rows/{job}")).json() for job in jobs}
             total = (await client.get("/total")).json()
