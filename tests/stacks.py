@@ -302,6 +302,22 @@ class Stack:
         with connect(url, subprotocols=["cloudevents.json"], open_timeout=30) as opened:  # type: ignore[list-item]
             yield opened
 
+    def operate(self, *command: str) -> str:
+        """What a command says to an operator who has the stack for an engine."""
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "eitherway", *command),
+                *("--engine", f"aws://{_REGION}/{self.name}", "--app", self._target),
+            ],
+            cwd=self._app_folder,
+            env={**os.environ, **_CREDENTIALS, "AWS_ENDPOINT_URL": self.server.url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
     def invoke(self, function: str, event: Any) -> Any:
         """What one of the functions returns."""
         answered = self.functions.invoke(

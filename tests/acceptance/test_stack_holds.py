@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -236,11 +237,34 @@ def test_a_running_job_is_canceled_and_its_handler_stopped(stack: Stack, folder:
     assert status(stack, link)["status"] == "canceled"
 
 
-def test_what_a_handler_enqueues_runs_once_it_has_committed(stack: Stack) -> None:
+def test_what_a_handler_enqueues_for_later_runs_once_it_has_committed(stack: Stack) -> None:
     first = stack.job(send(stack, "/chains", {"name": "chained", "amount": 3}))
     second = stack.job(f"/live/jobs/{first['result']}")
+    began = datetime.fromisoformat(second["attempts"][0]["started"])
+    accepted = datetime.fromisoformat(second["created"])
+    assert (began - accepted).total_seconds() >= 1
     assert second["result"] == {"name": "chained", "total": 3}
     assert total(stack, "chained") == 3
+
+
+def test_either_way_is_as_the_caller_wishes(stack: Stack) -> None:
+    body = {"order_id": "e-1"}
+    plain = stack.http.post("/either", json=body)
+    assert (plain.status_code, plain.json()["order_id"]) == (200, "e-1")
+    later = stack.http.post("/either", json=body, headers={"prefer": "respond-async"})
+    assert (later.status_code, later.headers["preference-applied"]) == (202, "respond-async")
+    assert stack.job(later.headers["location"])["result"] == plain.json()
+    held = stack.http.post("/either", json=body, headers={"prefer": "wait=20"})
+    assert (held.status_code, held.json()) == (200, plain.json())
+
+
+def test_an_operator_sends_a_dead_letter_again(stack: Stack, folder: Path) -> None:
+    link = send(stack, "/poison", {"order_id": "p-4", "text": "antidote"})
+    assert stack.job(link)["error"]["kind"] == "exhausted"
+    (folder / "antidote").touch()
+    assert stack.operate("dead", "redrive", id_of(link)) == "1 queued again"
+    document = stack.job(link)
+    assert (document["status"], document["result"]) == ("succeeded", "harmless")
 
 
 def test_a_stream_is_a_poll_until_the_job_has_ended(stack: Stack) -> None:

@@ -67,7 +67,9 @@ async def read_sum(name: str) -> Sum:
 
 
 @app.post("/poison", delivery="queued", retry=Retry(attempts=2, base_seconds=0.1))
-async def poison(order: Order) -> None:
+async def poison(order: Order) -> str:
+    if order.text and await asyncio.to_thread((FOLDER / order.text).exists):
+        return "harmless"
     raise ValueError(f"nobody can take {order.order_id}")
 
 
@@ -117,4 +119,10 @@ app.post("/held/direct", name="held_direct", limit=narrow, timeout_seconds=20)(h
 @app.post("/chains", delivery="queued")
 async def begin_chain(one: Add, ctx: Context) -> str:
     await orders.put(Order(order_id=one.name))
-    return str(ctx.enqueue(add, one).id)
+    return str(ctx.enqueue(add, one, delay_seconds=1).id)
+
+
+@app.post("/either", delivery="auto", limit=narrow)
+async def either(order: Order) -> Order:
+    await orders.put(order)
+    return order
