@@ -8,6 +8,7 @@ from wire import Sse
 
 from eitherway import App, Context, Retry
 from eitherway.attempt.polling import PollingWatcher
+from eitherway.errors import EngineUnavailableError
 from eitherway.testing import TestApp
 
 app = App("polls")
@@ -104,6 +105,21 @@ async def test_a_job_without_a_record_is_waited_for_where_one_may_come(shop, mon
     there.append(later.id)  # a worker has taken it
     await shop.advance(1)
     assert (await stream.event())["data"]["subject"] == later.id
+
+
+async def test_a_store_that_is_away_ends_an_answer_that_has_begun(shop, monkeypatch):
+    """An error would be the end for a browser, which comes back after an answer."""
+    job = await shop.enqueue(flaky)
+    first = await (await begun(shop, f"/jobs/{job.id}/events")).event()
+    waiting = await begun(shop, f"/jobs/{job.id}/events", last_event_id=first["id"])
+
+    async def away(_):
+        raise EngineUnavailableError("no more reads for now")
+
+    monkeypatch.setattr(shop.runtime.engine, "get", away)
+    await shop.advance(1)
+    assert await waiting.chunk() == b""
+    await waiting.over()
 
 
 async def test_a_repeat_s_stream_tells_of_the_first_job(shop, monkeypatch):

@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from ...attempt.hub import News
 from ...attempt.polling import Found, PollingWatcher
+from ...errors import EngineUnavailableError
 from ...job import JobRecord
 from ..routes import Request
 from .cloudevents import Envelopes
@@ -37,7 +38,10 @@ class Polled:
 
     async def write(self, request: Request, watcher: PollingWatcher, envelopes: Envelopes) -> None:
         """Wait for news, and write them."""
-        news = self._news(await watcher.look(self._jobs, self._is_news, None))
+        try:
+            news = self._news(await watcher.look(self._jobs, self._is_news, None))
+        except EngineUnavailableError:
+            news = []  # an answer has begun: its reader comes back
         self._told |= {_name(record.id): record.revision for record in news}
         kind = b"event: reset\n" if self._begins_again else b""
         for record in news:
