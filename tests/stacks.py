@@ -23,6 +23,7 @@ import httpx
 from botocore.config import Config
 from websockets.sync.client import ClientConnection, connect
 
+import stack_gaps
 from tools import missing
 
 ROOT = Path(__file__).parents[1]
@@ -40,12 +41,11 @@ _BUCKET = "code"
 class MiniStack:
     """One server on a free loopback port, with its files in a folder of its own.
 
-    It holds functions to their roles, unless a proxy before it breaks what they sign (`auth`).
+    It checks signatures, and holds functions to their roles.
     """
 
-    def __init__(self, folder: Path, *, auth: bool = True) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._auth = auth
         self.log = folder / "ministack.log"
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class MiniStack:
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "LAMBDA_EXECUTOR": "local",
-            "AUTH": str(self._auth).lower(),
+            "AUTH": "true",
             "IOT_MTLS_ENABLED": "0",
             "STATE_DIR": str(self.folder / "state"),
             "S3_DATA_DIR": str(self.folder / "s3"),
@@ -91,11 +91,11 @@ class MiniStack:
             self.process.kill()
             self.process.wait()
 
-    def client(self, service: str, url: str | None = None) -> Any:
+    def client(self, service: str) -> Any:
         """A client of boto3."""
         return boto3.client(
             service,
-            endpoint_url=url or self.url,
+            endpoint_url=self.url,
             region_name=_REGION,
             aws_access_key_id=_CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=_CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
@@ -104,7 +104,11 @@ class MiniStack:
 
 
 class Microburst:
-    """A proxy before MiniStack, which answers some requests as an AWS in trouble does."""
+    """A proxy before MiniStack, which answers some requests as an AWS in trouble does.
+
+    Functions have it for their HTTP proxy (`environment`), not for their endpoint: so they sign
+    for MiniStack's own address, and what it passes on is as good as if it had come at once.
+    """
 
     def __init__(self, server: MiniStack) -> None:
         self._server = server
@@ -132,6 +136,11 @@ class Microburst:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes functions go through it."""
+        return {"HTTP_PROXY": self.url, "NO_PROXY": "", "no_proxy": ""}
 
     @contextmanager
     def throttling(self, *operations: str, probability: float) -> Iterator[None]:
@@ -196,7 +205,9 @@ class Stack:
         self.outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
         listed = cloud.describe_stack_resources(StackName=self.name)["StackResources"]
         self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in listed}
-        self._validate_bodies()
+        stack_gaps.attach_validators(
+            self.server.client("apigateway"), self.outputs["ApiId"], self.template, self.resources
+        )
         stage = f"_aws/execute-api/{self.outputs['ApiId']}/live"
         self.http = httpx.Client(base_url=f"{self.server.url}/{stage}", timeout=60)
         return self
@@ -225,7 +236,7 @@ class Stack:
                 properties["Environment"]["Variables"] |= self._environment
             if resource["Type"] == "AWS::IAM::Role":
                 for policy in properties["Policies"]:
-                    _as_ministack_asks(policy["PolicyDocument"]["Statement"])
+                    stack_gaps.widen(policy["PolicyDocument"]["Statement"])
         return template
 
     def _upload(self) -> None:
@@ -240,32 +251,6 @@ class Stack:
         template = json.dumps(self.template)  # too large to be given as it is
         store.put_object(Bucket=_BUCKET, Key=f"{self.name}.json", Body=template.encode())
 
-    def _validate_bodies(self) -> None:
-        """Attach what MiniStack leaves out of a stack: the validators of bodies."""
-        api, gateway = self.outputs["ApiId"], self.server.client("apigateway")
-        validator = gateway.create_request_validator(
-            restApiId=api,
-            name="bodies",
-            validateRequestBody=True,
-            validateRequestParameters=False,
-        )
-        for name, resource in self.template["Resources"].items():
-            properties = resource["Properties"]
-            if resource["Type"] != "AWS::ApiGateway::Method":
-                continue
-            if "RequestValidatorId" in properties:
-                place = properties["ResourceId"]
-                gateway.update_method(
-                    restApiId=api,
-                    resourceId=self.resources[place["Ref"]],
-                    httpMethod=properties["HttpMethod"],
-                    patchOperations=[
-                        {"op": "replace", "path": "/requestValidatorId", "value": validator["id"]}
-                    ],
-                )
-                assert name in self.resources
-        gateway.create_deployment(restApiId=api, stageName="live")
-
     def _failures(self, cloud: Any) -> str:
         events = cloud.describe_stack_events(StackName=self.name)["StackEvents"]
         return "\n".join(
@@ -277,9 +262,8 @@ class Stack:
     # -- using it --------------------------------------------------------------------------------
 
     def path_of(self, url: str) -> str:
-        """The path, within the stage, of a link in an answer; MiniStack fills in no time."""
-        path = url.split("/live", 1)[1]
-        return f"{path}{round(time.time() * 1000)}" if path.endswith("accepted=") else path
+        """The path, within the stage, of a link in an answer."""
+        return stack_gaps.timed(url.split("/live", 1)[1])
 
     def job(self, url: str, *, within_seconds: float = 60, sweeping: bool = False) -> Any:
         """The document of a job once it has ended, from its link; `sweeping` all the time."""
@@ -293,13 +277,46 @@ class Stack:
                 self.invoke("Sweeper", {})
         return document
 
+    def told(self, url: str, *, within_seconds: float = 60) -> list[dict[str, Any]]:
+        """The events of a stream, from its link, up to the one after which nothing can come."""
+        events: list[dict[str, Any]] = []
+        headers: dict[str, str] = {}
+        for _ in until(within_seconds, f"{url} has told everything", self.logs):
+            answered = self.http.get(self.path_of(url), headers=headers)
+            if answered.status_code == 204:
+                break
+            assert answered.status_code == 200, (answered.text, self.logs())
+            for line in answered.text.splitlines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    headers["last-event-id"] = value
+                elif name == "data":
+                    events.append(json.loads(value))
+        return events
+
     @contextmanager
     def socket(self, *, query: str = "") -> Iterator[ClientConnection]:
-        """A WebSocket, open."""
+        """A WebSocket, open. `InvalidStatus` where the handshake is refused."""
         address = f"ws://127.0.0.1:{self.server.port}/_aws/execute-api"
         url = f"{address}/{self.outputs['SocketId']}/live{query}"
         with connect(url, subprotocols=["cloudevents.json"], open_timeout=30) as opened:  # type: ignore[list-item]
             yield opened
+
+    def operate(self, *command: str) -> str:
+        """What a command says to an operator who has the stack for an engine."""
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "eitherway", *command),
+                *("--engine", f"aws://{_REGION}/{self.name}", "--app", self._target),
+            ],
+            cwd=self._app_folder,
+            env={**os.environ, **_CREDENTIALS, "AWS_ENDPOINT_URL": self.server.url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def invoke(self, function: str, event: Any) -> Any:
         """What one of the functions returns."""
@@ -348,21 +365,6 @@ class Stack:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
-
-
-def _as_ministack_asks(statements: list[dict[str, Any]]) -> None:
-    """To MiniStack a batch is an action of its own, and a stream has no name.
-
-    To AWS a batch is the action of its messages.
-    """
-    for statement in statements:
-        actions = statement["Action"]
-        listed = [actions] if isinstance(actions, str) else actions
-        single = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
-        batches = [f"sqs:{one}Batch" for one in single if f"sqs:{one}" in listed]
-        statement["Action"] = [*listed, *batches]
-        if "dynamodb:DescribeStream" in listed:
-            statement["Resource"] = "*"
 
 
 def until(seconds: float, what: str, more: Any = lambda: "") -> Iterator[None]:

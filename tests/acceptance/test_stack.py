@@ -15,6 +15,7 @@ from stacks import ROOT, MiniStack, Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 HANDLERS = ["http", "queue", "dead", "sweeper", "stream", "socket"]
 
 
@@ -32,7 +33,9 @@ def test_one_order_each_way_told_over_the_socket_and_by_status(
         direct = stack.http.post("/orders/direct", json={"order_id": "d-1", "amount": 2})
         assert (direct.status_code, direct.json()) == (200, {"order_id": "d-1", "amount": 2.0})
         with stack.socket() as socket:
-            queued = stack.http.post("/orders", json={"order_id": "q-1", "amount": 3})
+            queued = stack.http.post(
+                "/orders", json={"order_id": "q-1", "amount": 3}, headers={"traceparent": TRACE}
+            )
             assert queued.status_code == 202, queued.text
             receipt = queued.json()
             assert (receipt["status"], receipt["recorded"]) == ("queued", False)
@@ -42,6 +45,9 @@ def test_one_order_each_way_told_over_the_socket_and_by_status(
                 told.append(json.loads(socket.recv(timeout=30)))
         assert told[-1]["type"] == "eitherway.job.succeeded"
         assert told[-1]["data"]["result"] == {"order_id": "q-1", "amount": 3.0}
+        assert told[-1]["traceparent"].split("-")[1] == TRACE.split("-")[1]
+        result = stack.http.get(stack.path_of(receipt["links"]["result"]))
+        assert (result.status_code, result.json()) == (200, told[-1]["data"]["result"])
         document = stack.job(receipt["links"]["self"])
         assert document["status"] == "succeeded"
         assert document["result"] == told[-1]["data"]["result"]

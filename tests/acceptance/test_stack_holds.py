@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stacks import MiniStack, Stack, until
 
@@ -25,12 +27,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[Stack]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
+    with MiniStack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(server: MiniStack, folder: Path) -> Iterator[Stack]:
     environment = {"LEDGER_FOLDER": str(folder)}
-    with (
-        MiniStack(tmp_path_factory.mktemp("ministack")) as server,
-        Stack(server, APPS, "ledger:app", visibility_seconds=5, environment=environment) as stack,
-    ):
+    with Stack(server, APPS, "ledger:app", visibility_seconds=5, environment=environment) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def staff(server: MiniStack) -> Iterator[Stack]:
+    """A stack beside it, of an app that knows its callers."""
+    with Stack(server, APPS, "staff:app", visibility_seconds=5) as stack:
         yield stack
 
 
@@ -41,8 +53,18 @@ def send(stack: Stack, path: str, body: Any, **headers: str) -> str:
     return str(answered.json()["links"]["self"])
 
 
+def id_of(link: str) -> str:
+    """The id in the link of a job."""
+    return link.rpartition("/")[2].partition("?")[0]
+
+
 def total(stack: Stack, name: str) -> int:
     return int(stack.http.get(f"/sums/{name}").json()["total"])
+
+
+def status(stack: Stack, link: str) -> Any:
+    """The document of a job as it is now."""
+    return stack.http.get(stack.path_of(link)).json()
 
 
 def record(message_id: str, operation: str, body: Any) -> dict[str, Any]:
@@ -82,7 +104,7 @@ def test_a_request_that_is_repeated_under_its_key_runs_once(stack: Stack) -> Non
     documents = [stack.job(link) for link in links]
     assert {document["status"] for document in documents} == {"succeeded"}
     assert len({document["id"] for document in documents}) == 1
-    assert documents[0]["id"] in {link.rpartition("/")[2].partition("?")[0] for link in links}
+    assert documents[0]["id"] in {id_of(link) for link in links}
     other = stack.job(send(stack, "/adds", {"name": "keyed-too"}, **key))
     assert other["id"] != documents[0]["id"], "another request is no repeat"
     assert [total(stack, name) for name in ("keyed", "keyed-too")] == [1, 1]
@@ -171,14 +193,167 @@ def test_a_request_that_is_stored_first_can_be_waited_for(stack: Stack) -> None:
     assert stack.job(plain.headers["location"])["result"]["text"] == "hello"
 
 
+def test_a_job_that_is_stored_first_is_found_by_its_key_and_its_etag(stack: Stack) -> None:
+    key = {"idempotency-key": '"stored"'}
+    first, again = (stack.http.put("/orders/o-3?text=once", headers=key) for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert again.json()["id"] == first.json()["id"]
+    other = stack.http.put("/orders/o-3?text=twice", headers=key)
+    assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
+    url = stack.path_of(first.json()["links"]["self"])
+    ended = stack.http.get(url, headers={"prefer": "wait=20"})
+    assert (ended.json()["status"], ended.headers["preference-applied"]) == ("succeeded", "wait=20")
+    same = stack.http.get(url, headers={"if-none-match": ended.headers["etag"]})
+    assert same.status_code == 304
+
+
+def test_a_limit_holds_over_both_deliveries(stack: Stack, folder: Path) -> None:
+    links = [send(stack, "/held", {"order_id": f"h-{n}", "text": "go"}) for n in range(4)]
+    for _ in until(60, "two of them run", stack.logs):
+        running = [link for link in links if status(stack, link)["status"] == "running"]
+        if len(running) == 2:
+            break
+    refused = stack.http.post("/held/direct", json={"order_id": "h-5"})
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/overloaded")
+    assert int(refused.headers["retry-after"]) >= 1
+    (folder / "go").touch()
+    spans = [stack.job(link, within_seconds=120)["result"] for link in links]
+    edges = sorted([(one["began"], 1) for one in spans] + [(one["ended"], -1) for one in spans])
+    at_once = [sum(step for _, step in edges[: place + 1]) for place in range(len(edges))]
+    assert max(at_once) == 2
+    assert stack.http.post("/held/direct", json={"order_id": "h-6"}).status_code == 200
+
+
+def test_a_running_job_is_canceled_and_its_handler_stopped(stack: Stack, folder: Path) -> None:
+    link = send(stack, "/held", {"order_id": "c-1", "text": "never"})
+    for _ in until(60, "it runs", stack.logs):
+        if status(stack, link)["status"] == "running":
+            break
+    canceled = stack.http.delete(f"/jobs/{id_of(link)}")
+    assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
+    for _ in until(20, "its handler is stopped", stack.logs):
+        if (folder / "c-1-stopped").exists():
+            break
+    assert status(stack, link)["status"] == "canceled"
+
+
+def test_what_a_handler_enqueues_for_later_runs_once_it_has_committed(stack: Stack) -> None:
+    first = stack.job(send(stack, "/chains", {"name": "chained", "amount": 3}))
+    second = stack.job(f"/live/jobs/{first['result']}")
+    began = datetime.fromisoformat(second["attempts"][0]["started"])
+    accepted = datetime.fromisoformat(second["created"])
+    assert (began - accepted).total_seconds() >= 1
+    assert second["result"] == {"name": "chained", "total": 3}
+    assert total(stack, "chained") == 3
+
+
+def test_either_way_is_as_the_caller_wishes(stack: Stack) -> None:
+    body = {"order_id": "e-1"}
+    plain = stack.http.post("/either", json=body)
+    assert (plain.status_code, plain.json()["order_id"]) == (200, "e-1")
+    later = stack.http.post("/either", json=body, headers={"prefer": "respond-async"})
+    assert (later.status_code, later.headers["preference-applied"]) == (202, "respond-async")
+    assert stack.job(later.headers["location"])["result"] == plain.json()
+    held = stack.http.post("/either", json=body, headers={"prefer": "wait=20"})
+    assert (held.status_code, held.json()) == (200, plain.json())
+
+
+def test_an_operator_sends_a_dead_letter_again(stack: Stack, folder: Path) -> None:
+    link = send(stack, "/poison", {"order_id": "p-4", "text": "antidote"})
+    assert stack.job(link)["error"]["kind"] == "exhausted"
+    (folder / "antidote").touch()
+    assert stack.operate("dead", "redrive", id_of(link)) == "1 queued again"
+    document = stack.job(link)
+    assert (document["status"], document["result"]) == ("succeeded", "harmless")
+
+
+def test_a_stream_is_a_poll_until_the_job_has_ended(stack: Stack) -> None:
+    """Also from before a worker has seen the job; the reader comes back with its cursor."""
+    receipt = stack.http.post("/poison", json={"order_id": "p-3"}).json()
+    events = stack.told(receipt["links"]["events"])
+    assert {each["subject"] for each in events} == {receipt["id"]}
+    sequences = [int(each["sequence"]) for each in events]
+    assert sequences == sorted(set(sequences))
+    assert events[-1]["type"] == "eitherway.job.failed"
+    assert events[-1]["data"]["attempt"] == 2
+    unknown = stack.http.get("/jobs/6d7e2b1c-0000-4000-8000-000000000004/events")
+    assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize("runs", [True, False], ids=["running", "ended"])
+def test_a_repeat_s_id_is_told_of_the_first_job(stack: Stack, folder: Path, runs: bool) -> None:
+    key, mark = {"Idempotency-Key": f'"repeated-{runs}"'}, f"repeated-{runs}"
+    body = {"order_id": "r-1", "text": mark}
+    first = send(stack, "/held", body, **key)
+    for _ in until(60, "it runs", stack.logs):
+        if status(stack, first)["status"] == "running":
+            break
+    if not runs:
+        (folder / mark).touch()
+        assert stack.job(first)["status"] == "succeeded"
+    repeat = send(stack, "/held", body, **key)
+    assert id_of(repeat) != id_of(first)
+    with stack.socket() as socket:
+        socket.send(json.dumps({"subscribe": [id_of(repeat)]}))
+        events = [json.loads(socket.recv(timeout=30))]
+        (folder / mark).touch()
+        while not events[-1]["data"]["done"]:
+            events.append(json.loads(socket.recv(timeout=30)))
+    assert {each["subject"] for each in events} == {id_of(first)}
+    assert events[0]["data"]["status"] == ("running" if runs else "succeeded")
+    assert stack.told(f"/live/jobs/{id_of(repeat)}/events")[-1]["subject"] == id_of(first)
+
+
+def test_what_names_no_operation_stays_in_the_dead_queue(stack: Stack) -> None:
+    gone = record("6d7e2b1c-0000-4000-8000-000000000005", "gone", {})
+    kept = stack.invoke("Dead", {"Records": [gone]})
+    assert kept == {"batchItemFailures": [{"itemIdentifier": gone["messageId"]}]}
+
+
+def test_a_caller_hears_of_their_own_jobs_and_of_no_others(staff: Stack) -> None:
+    ann, bob = {"x-user": "ann"}, {"x-user": "bob"}
+    assert staff.http.post("/notes", json={}).status_code == 401
+    ticket = staff.http.post("/tickets", headers=ann).json()["ticket"]
+    with staff.socket(query=f"?ticket={ticket}") as socket:
+        other = staff.http.post("/notes", json={"of": "bob"}, headers=bob).json()["id"]
+        own = staff.http.post("/notes", json={"of": "ann"}, headers=ann).json()["id"]
+        socket.send(json.dumps({"subscribe": [other]}))
+        events = [json.loads(socket.recv(timeout=30))]
+        while not events[-1]["data"]["done"]:
+            events.append(json.loads(socket.recv(timeout=30)))
+    assert {each["subject"] for each in events} == {own}
+    for refused in ("", f"?ticket={ticket}", "?ticket=made-up"):
+        with pytest.raises(InvalidStatus), staff.socket(query=refused):
+            pass
+    answers = [staff.http.get(f"/jobs/{own}", headers=who).status_code for who in (ann, bob)]
+    assert answers == [200, 404]
+
+
+def test_all_jobs_of_a_caller_are_told_by_the_stream_of_the_table(staff: Stack) -> None:
+    ann = {"x-user": "ann"}
+    with ThreadPoolExecutor(1) as threads:
+        reading = threads.submit(staff.http.get, "/events", headers=ann)
+        accepted = []
+        for _ in until(60, "the reader is told", staff.logs):
+            if reading.done():
+                break
+            accepted.append(staff.http.post("/notes", json={}, headers=ann).json()["id"])
+    answered = reading.result()
+    assert answered.status_code == 200, answered.text
+    lines = [line for line in answered.text.splitlines() if line.startswith("data: {")]
+    subjects = {json.loads(line.removeprefix("data: "))["subject"] for line in lines}
+    assert subjects
+    assert subjects <= set(accepted)
+
+
 def test_a_connection_that_has_gone_is_forgotten(stack: Stack) -> None:
     table = stack.resources["Channels"]
     link = send(stack, "/poison", {"order_id": "p-2"})
-    job_id = link.split("/jobs/")[1].split("?")[0]
+    job_id = id_of(link)
     stack.tables.put_item(
         TableName=table,
         Item={
-            "channel": {"S": job_id},
+            "channel": {"S": f"job#{job_id}"},
             "connection": {"S": "gone="},
             "expires": {"N": "99999999999"},
         },
@@ -211,10 +386,10 @@ def test_a_socket_that_says_nonsense_is_let_go(stack: Stack) -> None:
             opened.recv(timeout=30)
 
 
-def _rows(stack: Stack, channel: str) -> list[Any]:
+def _rows(stack: Stack, job_id: str) -> list[Any]:
     found = stack.tables.query(
         TableName=stack.resources["Channels"],
         KeyConditionExpression="channel = :channel",
-        ExpressionAttributeValues={":channel": {"S": channel}},
+        ExpressionAttributeValues={":channel": {"S": f"job#{job_id}"}},
     )
     return list(found["Items"])

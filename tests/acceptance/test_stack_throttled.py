@@ -20,14 +20,10 @@ APPS = Path(__file__).parents[1] / "ministack"
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Microburst]]:
     """A stack whose functions reach AWS through the proxy."""
     with (
-        MiniStack(tmp_path_factory.mktemp("ministack"), auth=False) as server,
+        MiniStack(tmp_path_factory.mktemp("ministack")) as server,
         Microburst(server) as proxy,
         Stack(
-            server,
-            APPS,
-            "ledger:app",
-            visibility_seconds=3,
-            environment={"AWS_ENDPOINT_URL": proxy.url},
+            server, APPS, "ledger:app", visibility_seconds=3, environment=proxy.environment
         ) as stack,
     ):
         yield stack, proxy

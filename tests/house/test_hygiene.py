@@ -22,6 +22,7 @@ SLOW_APPS = {  # served by the tests: handlers that take their time
     Path("tests/acceptance/keyed_apps.py"),
     Path("tests/acceptance/limited_apps.py"),
     Path("tests/acceptance/sql_apps.py"),
+    Path("tests/ministack/ledger.py"),
 }
 
 

@@ -1,7 +1,9 @@
 """An app for the stack in MiniStack: sums that must be right, whoever dies."""
 
+import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,13 @@ class Add(BaseModel):
 class Order(BaseModel):
     order_id: str
     text: str = ""
+
+
+class Span(BaseModel):
+    """When a handler ran, by the clock that all processes share."""
+
+    began: float
+    ended: float
 
 
 app = App("ledger")
@@ -58,7 +67,9 @@ async def read_sum(name: str) -> Sum:
 
 
 @app.post("/poison", delivery="queued", retry=Retry(attempts=2, base_seconds=0.1))
-async def poison(order: Order) -> None:
+async def poison(order: Order) -> str:
+    if order.text and await asyncio.to_thread((FOLDER / order.text).exists):
+        return "harmless"
     raise ValueError(f"nobody can take {order.order_id}")
 
 
@@ -84,3 +95,34 @@ async def place_order(order_id: str, text: str, ctx: Context) -> dict[str, Any]:
 @app.post("/large", delivery="queued")
 async def large(order: Order) -> str:
     return "x" * 150_000
+
+
+narrow = Limit("narrow", in_flight=2)
+
+
+async def hold(order: Order) -> Span:
+    """Until a file of the order's text is there; one more tells that it was stopped."""
+    began = time.monotonic()
+    try:
+        while order.text and not await asyncio.to_thread((FOLDER / order.text).exists):
+            await asyncio.sleep(0.05)
+    except asyncio.CancelledError:
+        (FOLDER / f"{order.order_id}-stopped").touch()
+        raise
+    return Span(began=began, ended=time.monotonic())
+
+
+app.post("/held", name="held", delivery="queued", limit=narrow, timeout_seconds=60)(hold)
+app.post("/held/direct", name="held_direct", limit=narrow, timeout_seconds=20)(hold)
+
+
+@app.post("/chains", delivery="queued")
+async def begin_chain(one: Add, ctx: Context) -> str:
+    await orders.put(Order(order_id=one.name))
+    return str(ctx.enqueue(add, one, delay_seconds=1).id)
+
+
+@app.post("/either", delivery="auto", limit=narrow)
+async def either(order: Order) -> Order:
+    await orders.put(order)
+    return order

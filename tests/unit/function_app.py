@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from eitherway import App, Retry
 
@@ -35,3 +35,20 @@ async def endless(note: Note) -> None:
 @app.post("/pairs", delivery="queued", batch_max=10)
 async def pairs(some: list[Note]) -> list[str]:
     return [f"{len(some)}" for _ in some]
+
+
+class Raising(BaseModel):
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def look(cls, text: str) -> str:
+        raise ZeroDivisionError(text)
+
+
+@app.post("/raising", delivery="queued", retry=Retry(attempts=1))
+async def raising(one: Raising) -> None: ...
+
+
+@app.post("/newest", delivery="queued", version=2, upgrade=lambda body, version: body)
+async def newest(note: Note) -> None: ...

@@ -107,6 +107,29 @@ test("what stays as it is is an error at once", async () => {
   assert.equal(asked.length, 5);
 });
 
+test("a job without a record yet is asked for as its receipt says", async () => {
+  const links = { self: "http://shop/root/jobs/j?accepted=17" };
+  const receipt = json(202, { id: "j", status: "queued", links }, { "operation-location": links.self });
+  const unseen = () => json(200, { id: "j", status: "queued", done: false, recorded: false, created: "2027-01-01T00:00:00Z" });
+  script = [receipt, unseen(), unseen(), unseen(), shown("succeeded", 3, { result: 5 })];
+  const shop = client();
+  shop.use("poll");
+  const job = await shop.submit("POST", "/a");
+  assert.equal(await job.status(), "queued");
+  assert.equal(await job.result(), 5);
+  assert.deepEqual([...new Set(asked.slice(1).map(({ url }) => url))], ["http://shop/root/jobs/j?accepted=17"]);
+  const streamed = client();
+  streamed.use("sse");
+  script = [json(202, { id: "k", status: "queued", links }, { "operation-location": links.self })];
+  const other = await streamed.submit("POST", "/a");
+  const stop = new AbortController();
+  const reading = assert.rejects(other.result({ signal: stop.signal }));
+  await until(() => asked.at(-1).url.includes("/events"));
+  assert.equal(asked.at(-1).url, "http://shop/root/events?jobs=k&accepted=17");
+  stop.abort();
+  await reading;
+});
+
 test("it gives up after so many tries, or so long", async () => {
   script = [1, 2, 3].map(() => new TypeError("fetch failed"));
   await assert.rejects(client().call("POST", "/a"), NoAnswerError);

@@ -137,7 +137,7 @@ def message(
     if params is not None:
         said["params"] = params
     if headers is not None:
-        said["headers"] = f"traceparent={headers}&tracestate="
+        said["headers"] = headers
     sent = 1589522469693 if params is not None else round(time.time() * 1000)
     return {
         "messageId": message_id,

@@ -381,6 +381,18 @@ async def test_another_request_under_the_key_is_no_repeat(engine: AwsEngine) -> 
 
 
 @pytest.mark.slow
+async def test_of_dead_hints_nothing_is_lost(engine: AwsEngine) -> None:
+    """A first request, its repeat, another one under its key, and a job that waits."""
+    await engine.accept([a_job(4)])
+    dead = [a_request(1), a_request(2), a_request(3, b"3"), a_hint(4)]
+    assert await engine.revive(dead) == (2, 1)
+    records = await engine.get([job_id(number) for number in range(1, 5)])
+    found = [record and record.id for record in records]
+    assert found == [job_id(1), job_id(1), job_id(3), job_id(4)]
+    assert await engine.revive(dead) == (0, 3)  # they wait, and are sent again
+
+
+@pytest.mark.slow
 async def test_a_key_is_a_new_one_when_its_time_is_over(
     engine: AwsEngine, clock: VirtualClock
 ) -> None:

@@ -1,6 +1,7 @@
 """What the client sends, what it makes of answers, when it comes back and when it gives up."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -211,6 +212,25 @@ async def test_the_prefix_is_where_jobs_are() -> None:
     assert server.asked[0].url.raw_path == b"/base/api/jobs/a%2Fb"
 
 
+async def test_a_job_without_a_record_yet_is_asked_for_as_its_receipt_says() -> None:
+    """A queue has it, whose id alone says nothing: the links of the receipt say since when."""
+    links = {"self": "http://shop/base/jobs/j1?accepted=17"}
+    server = Server(
+        accepted(recorded=False, links=links),
+        shown("queued", recorded=False),
+        shown("succeeded", result=1),
+        httpx.Response(204),
+    )
+    job = await server.client().submit("POST", "/a")
+    assert await job.result() == 1
+    assert [event async for event in job.events()] == []
+    assert [request.url.raw_path for request in server.asked[1:]] == [
+        b"/base/jobs/j1?accepted=17",
+        b"/base/jobs/j1?accepted=17",
+        b"/base/jobs/j1/events?accepted=17",
+    ]
+
+
 async def test_who_is_told_that_it_ended_does_not_delete_it() -> None:
     """A DELETE would hide it, and its result."""
     server = Server(shown("succeeded"), shown("queued"), httpx.Response(204))
@@ -392,6 +412,20 @@ async def test_events_end_where_there_are_no_more() -> None:
 async def test_events_give_up_as_requests_do(answer: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         await events_of(Server(*[answer] * 4))
+
+
+async def test_a_stream_that_waited_in_vain_is_no_failure() -> None:
+    """A function cannot stream: it waits for news, then lets its reader come back."""
+
+    async def waiting() -> AsyncIterator[bytes]:
+        yield b"retry: 1000\n\n"
+        server.pauses.append(25.0)
+
+    kind = {"content-type": "text/event-stream"}
+    vain = [httpx.Response(200, content=waiting(), headers=kind) for _ in range(9)]
+    server = Server(*vain, told((1, "succeeded")))
+    assert await events_of(server) == [(1, "succeeded")]
+    assert server.pauses == [25.0] * 9
 
 
 # -- plain code -----------------------------------------------------------------------------------

@@ -122,14 +122,39 @@ async def test_what_is_wrong_is_a_problem_as_anywhere_else(tested: TestApp, requ
     assert headers_of(wrong)["allow"] == "OPTIONS, POST"
 
 
-@both
-async def test_paths_and_queries_arrive_decoded(tested: TestApp, request_: Make) -> None:
-    if request_ is rest_request:
-        query: dict[str, Any] = {"multiValueQueryStringParameters": {"more": ["a&b=c", "d é"]}}
+@pytest.mark.parametrize(
+    ("event", "more"),
+    [
+        (rest_request("GET", "/echo/x%20y%C3%A9%2520"), ["a&b=c", "d é"]),
+        (http_request("GET", "/echo/x yé%20"), "more=a%26b%3Dc&more=d%20%C3%A9"),
+        (http_request("GET", "/echo/x%20y%C3%A9%2520"), "more=a%26b%3Dc&more=d%20%C3%A9"),
+    ],
+    ids=["REST API", "HTTP API", "function URL"],
+)
+async def test_paths_and_queries_arrive_decoded_once(
+    tested: TestApp, event: dict[str, Any], more: Any, request: pytest.FixtureRequest
+) -> None:
+    if isinstance(more, str):
+        event["rawQueryString"] = more
     else:
-        query = {"rawQueryString": "more=a%26b%3Dc&more=d%20%C3%A9"}
-    answered = await answer(tested.app, request_("GET", "/echo/x%20y%C3%A9", **query), 5)
-    assert json.loads(answered["body"]) == ["x yé", "d é"]
+        event["multiValueQueryStringParameters"] = {"more": more}
+    if "function URL" in request.node.callspec.id:
+        event["requestContext"]["domainName"] = "abc.lambda-url.us-west-2.on.aws"
+    answered = await answer(tested.app, event, 5)
+    assert json.loads(answered["body"]) == ["x yé%20", "d é"]
+
+
+def test_the_stage_is_where_the_application_is_mounted() -> None:
+    at_stage = scope_of(rest_request("GET", "/orders/a%2Fb"))
+    assert (at_stage["root_path"], at_stage["path"]) == ("/live", "/live/orders/a/b")
+    assert at_stage["raw_path"] == b"/live/orders/a%2Fb"
+    decoded = rest_request("GET", "/orders/a%20b")
+    decoded["requestContext"]["path"] = "/live/orders/a b"  # whichever of the two is decoded
+    assert scope_of(decoded)["root_path"] == "/live"
+    own_domain = rest_request("GET", "/live/orders")
+    own_domain["requestContext"]["path"] = "/live/orders"  # a mapping without the stage
+    assert scope_of(own_domain)["root_path"] == ""
+    assert scope_of(own_domain)["path"] == "/live/orders"
 
 
 @both

@@ -19,6 +19,8 @@ from eitherway.lambdas.messages import received
 from eitherway.testing import TestApp
 
 HERE = Path(__file__).parent
+HEAVY = {"starlette", "uvicorn", "typer", "rich", "prometheus_client", "websockets"}
+"""What serves, or is for people: a cold start without it is shorter."""
 
 SCRIPT = """
 import json, sys, time
@@ -88,7 +90,23 @@ def test_it_runs_without_a_web_framework_on_one_loop(aws: dict[str, str]) -> Non
     assert said["results"] == [{"batchItemFailures": []}] * 2
     assert [job["state"] for job in said["jobs"]] == ["succeeded", "succeeded"]
     assert said["loops"] == 1
-    assert not {"starlette", "uvicorn", "typer", "rich", "prometheus_client"} & {*said["modules"]}
+    assert not {*said["modules"]} & HEAVY
+
+
+@pytest.mark.parametrize("handler", ["queue", "dead", "sweeper", "stream"])
+def test_only_what_is_served_imports_a_web_framework(handler: str) -> None:
+    code = f"import sys, eitherway.lambdas.{handler}; print(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "EITHERWAY_APP": "function_app:app"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "boto3" in modules
+    assert not modules & HEAVY
 
 
 @pytest.mark.slow
@@ -128,6 +146,68 @@ def test_what_fits_no_operation_is_shown_again(aws: dict[str, str]) -> None:
     assert states == [("failed", "rejected"), ("failed", "rejected"), None, None]
 
 
+@pytest.mark.slow
+def test_one_odd_message_takes_no_other_with_it(aws: dict[str, str]) -> None:
+    """Whatever somebody sends to a queue: only what raises takes all of a batch with it."""
+    unnumbered = message("m-11", "write", {"text": "x"})
+    unnumbered["messageAttributes"]["version"]["stringValue"] = "one"
+    large = message("m-12", "write", {"text": "x" * 262_100}, params="note=" + "y" * 100)
+    large["attributes"]["SentTimestamp"] = unnumbered["attributes"]["SentTimestamp"]
+    older = message("m-13", "newest", {"text": "x" * 262_200}, version=1)
+    raising = message("m-14", "raising", {"text": "x"})
+    good = message("m-15", "write", {"text": "good"})
+    ids = [f"m-{number}" for number in range(12, 16)]
+    said = run(aws, [[[unnumbered, large, older, raising, good], 5]], *ids)
+    shown = [one["itemIdentifier"] for one in said["results"][0]["batchItemFailures"]]
+    assert shown == ["m-11"]
+    states = [(job["state"], job["kind"]) for job in said["jobs"]]
+    assert states[:2] == [("failed", "rejected")] * 2
+    assert states[3] == ("succeeded", None)
+
+
+async def test_what_is_refused_keeps_what_was_sent() -> None:
+    """For operators to see; and run again by whoever takes it over, it is no other request."""
+    app = App("shop")
+
+    @app.post("/orders", delivery="queued")
+    async def place(order: dict[str, str] | None = None) -> None: ...
+
+    async with TestApp(app) as tested:
+        wrong = received(message("m-16", "place", {"a": 1}), tested.runtime)
+        malformed = received({**message("m-17", "place", 0), "body": "{"}, tested.runtime)
+        large = received(message("m-18", "place", {"a": "x" * 300_000}), tested.runtime)
+        key = message("m-19", "place", {"a": "b"}, headers="Idempotency-Key=%22%22")
+        keyed = received(key, tested.runtime)
+    for found, name in (
+        (wrong, "invalid-input"),
+        (malformed, "malformed-input"),
+        (large, "payload-too-large"),
+        (keyed, "idempotency-key-invalid"),
+    ):
+        assert found.refusal is not None
+        assert found.refusal.document()["type"] == f"/problems/{name}"
+    payloads = [
+        found.hint.new.message.payload
+        for found in (wrong, malformed, large)
+        if found.hint and found.hint.new
+    ]
+    assert payloads == [b'{"a": 1}', b"{", b"{"]
+
+
+async def test_a_key_is_the_same_in_quotes_or_without() -> None:
+    app = App("shop")
+
+    @app.post("/orders", delivery="queued")
+    async def place(order: dict[str, str]) -> None: ...
+
+    async with TestApp(app) as tested:
+        given = ["Idempotency-Key=k", "idempotency-key=%22k%22", "Idempotency-Key=%22k%22%3Ba%3D1"]
+        records = [message(f"m-{n}", "place", {}, headers=text) for n, text in enumerate(given)]
+        hints = [received(each, tested.runtime).hint for each in records]
+        keys = [hint.new.key.key for hint in hints if hint and hint.new and hint.new.key]
+    assert keys == ["place k"] * 3
+
+
 async def test_a_message_says_what_api_gateway_put_into_it() -> None:
     app = App("shop")
 
@@ -136,7 +216,8 @@ async def test_a_message_says_what_api_gateway_put_into_it() -> None:
 
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     async with TestApp(app) as tested:
-        record = message("m-9", "place", None, params="order_id=a%20b%26c&note=", headers=trace)
+        headers = f"traceparent={trace}&tracestate="
+        record = message("m-9", "place", None, params="order_id=a%20b%26c&note=", headers=headers)
         record["body"] = " "
         found = received(record, tested.runtime)
         assert found.hint is not None

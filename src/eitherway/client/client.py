@@ -188,7 +188,8 @@ class AsyncClient:
         if not response.is_success:
             raise problem_of(response)
         if response.status_code == 202 and "operation-location" in response.headers:
-            return AsyncJob(self._jobs, from_json(response.content)["id"], results)
+            receipt = from_json(response.content)
+            return AsyncJob(self._jobs.of(receipt), receipt["id"], results)
         return AsyncJob(self._jobs, None, results, response.content)
 
 

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from ..job import JobState
 from .answers import comes_back, problem_of
-from .sending import Sender
+from .sending import Sender, Tries
 
 _SILENCE_SECONDS = 40.0  # the server says something every 15
+_SOON_SECONDS = 1.0  # a stream that ends sooner was cut off
 
 
 class Event(BaseModel):
@@ -63,6 +64,7 @@ async def follow(sender: Sender, path: str, after: str | None) -> AsyncGenerator
                 if response.status_code == 204:  # nothing after the cursor, and nothing to come
                     return
                 if response.status_code == 200:
+                    begun = sender.clock.monotonic()
                     async with aclosing(_events(response)) as events:
                         async for event in events:
                             tries.succeeded()
@@ -72,13 +74,21 @@ async def follow(sender: Sender, path: str, after: str | None) -> AsyncGenerator
                                 yield event
                             if event.done:
                                 return
-                    raise httpx.RemoteProtocolError("the stream ended before the job did")
+                    _come_back(tries, sender.clock.monotonic() - begun)
+                    continue
                 await response.aread()
             if not comes_back(response):
                 raise problem_of(response)
             await tries.put_off(response)
         except httpx.TransportError as error:
             await tries.failed(error)
+
+
+def _come_back(tries: Tries, seconds: float) -> None:
+    """A stream has ended before its job did: as a function does that has waited, or cut off."""
+    if seconds < _SOON_SECONDS:
+        raise httpx.RemoteProtocolError("the stream ended before the job did")
+    tries.succeeded()
 
 
 async def _events(response: httpx.Response) -> AsyncGenerator[Event, None]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from pydantic_core import from_json
@@ -27,12 +27,24 @@ class Jobs:
     """The job resource of one server."""
 
     def __init__(
-        self, sender: Sender, prefix: str, wait_seconds: int, spare_seconds: float
+        self,
+        sender: Sender,
+        prefix: str,
+        wait_seconds: int,
+        spare_seconds: float,
+        query: str = "",
     ) -> None:
         self._sender = sender
         self._prefix = prefix.rstrip("/")
         self._wait_seconds = wait_seconds
         self._spare_seconds = spare_seconds
+        self._query = query
+
+    def of(self, receipt: Mapping[str, Any]) -> Jobs:
+        """The same, as a receipt links them: it says since when a job waits without a record."""
+        query = urlsplit(receipt.get("links", {}).get("self", "")).query
+        query = f"?{query}" if query else ""
+        return Jobs(self._sender, self._prefix, self._wait_seconds, self._spare_seconds, query)
 
     async def read(self, job_id: str, wait_seconds: int = 0) -> bytes:
         """The job document; with a wait, as soon as the job has ended. `ProblemError`."""
@@ -67,7 +79,7 @@ class Jobs:
 
     def events(self, job_id: str, after: str | None) -> AsyncGenerator[Event, None]:
         """Its events, up to the final one."""
-        return follow(self._sender, f"{self._path(job_id)}/events", after)
+        return follow(self._sender, self._path(job_id, "/events"), after)
 
     async def _send(
         self, method: str, job_id: str, headers: dict[str, str], answer_seconds: float
@@ -76,8 +88,8 @@ class Jobs:
             method, self._path(job_id), headers=headers, answer_seconds=answer_seconds
         )
 
-    def _path(self, job_id: str) -> str:
-        return f"{self._prefix}/jobs/{quote(job_id, safe='')}"
+    def _path(self, job_id: str, below: str = "") -> str:
+        return f"{self._prefix}/jobs/{quote(job_id, safe='')}{below}{self._query}"
 
 
 class AsyncJob(Generic[T]):

@@ -164,7 +164,9 @@ export class Client {
     if (answer.status >= 300) throw problemOf(answer);
     const value = answer.text === "" ? null : JSON.parse(answer.text);
     const accepted = answer.status === 202 && answer.headers.has("operation-location");
-    return accepted ? this.job(value.id) : new Job(this, this.#listening, null, value);
+    if (!accepted) return new Job(this, this.#listening, null, value);
+    const since = value.links?.self.split("?accepted=")[1]; // of a queue, where there is no record yet
+    return new Job(this, this.#listening, value.id, undefined, since);
   }
 }
 
@@ -173,12 +175,14 @@ export class Job {
   #client;
   #listening;
   #answer;
+  #since;
 
-  constructor(client, listening, id, answer) {
+  constructor(client, listening, id, answer, since) {
     this.id = id;
     this.#client = client;
     this.#listening = listening;
     this.#answer = answer;
+    this.#since = since;
   }
 
   /** Wait for the end, and give the result. With a `signal`, no longer than that. */
@@ -197,10 +201,11 @@ export class Job {
     if (this.id === null) return;
     const heard = [];
     let wake = () => {};
-    const stop = this.#listening.listen(this.id, (news) => {
+    const listener = (news) => {
       heard.push(news);
       wake();
-    });
+    };
+    const stop = this.#listening.listen(this.id, listener, this.#since);
     const onAbort = () => wake();
     signal?.addEventListener("abort", onAbort);
     try {
@@ -228,7 +233,7 @@ export class Job {
   /** The job document now. */
   async document() {
     if (this.id === null) return { id: null, status: "succeeded", done: true, result: this.#answer };
-    return (await this.#listening.look(this.id)).data;
+    return (await this.#listening.look(this.id, {}, undefined, this.#since)).data;
   }
 
   /** End the job: true where this ended it, false where it had ended before. */
@@ -246,7 +251,7 @@ class Listening {
   #connected;
   #transports = [];
   #at = 0; // which of them is used
-  #jobs = new Map(); // id to { listeners, last: the event told last, cursor: of its WebSocket }
+  #jobs = new Map(); // id to { listeners, since, last: the event told last, cursor: of its WebSocket }
   #stream = { cursor: null, jobs: new Set() }; // what the cursor of the last stream stands for
   #kept = null; // by `connect` (true) or `disconnect` (false)
   #connection = new AbortController(); // what is open, or being opened, ends with it
@@ -259,9 +264,9 @@ class Listening {
     this.#connected = connected;
   }
 
-  listen(id, listener) {
+  listen(id, listener, since) {
     const followed = this.#jobs.get(id);
-    const job = followed ?? { listeners: new Set(), last: null, cursor: null };
+    const job = followed ?? { listeners: new Set(), since, last: null, cursor: null };
     job.listeners.add(listener);
     if (job.last) listener(job.last);
     if (!followed) {
@@ -288,15 +293,17 @@ class Listening {
   }
 
   // The job now, as an event; null where it is as in the ETag. Rejects with what the server refuses.
-  async look(id, headers = {}, signal = undefined) {
-    const answer = await this.#client.send("GET", pathOf(this.#client, id), { headers, signal });
+  async look(id, headers = {}, signal = undefined, since = this.#jobs.get(id)?.since) {
+    const path = pathOf(this.#client, id) + (since ? `?accepted=${since}` : "");
+    const answer = await this.#client.send("GET", path, { headers, signal });
     if (answer.status === 304) return null;
     if (answer.status !== 200) throw problemOf(answer);
     const data = JSON.parse(answer.text);
-    const number = Number(/\d+/.exec(answer.headers.get("etag"))[0]); // that of the last event
+    if (data.recorded === false && "if-none-match" in headers) return null;
+    const number = Number(/\d+/.exec(answer.headers.get("etag") ?? "0")[0]); // that of the last event
     const sequence = String(number).padStart(12, "0");
     const type = `eitherway.job.${data.status}`;
-    return { id: `${id}.${number}`, type, subject: id, time: data.updated, sequence, data };
+    return { id: `${id}.${number}`, type, subject: id, time: data.updated ?? data.created, sequence, data };
   }
 
   get #wanted() {
@@ -458,7 +465,9 @@ class Listening {
       open();
       await aborted(signal);
     }
-    const path = `${this.#client.prefix}/events?jobs=${streamed.map(encodeURIComponent).join(",")}`;
+    const since = streamed.map((id) => this.#jobs.get(id).since ?? "").sort().at(-1);
+    const query = `?jobs=${streamed.map(encodeURIComponent).join(",")}${since ? `&accepted=${since}` : ""}`;
+    const path = `${this.#client.prefix}/events${query}`;
     const headers = { accept: "text/event-stream", ...(cursor !== null && { "last-event-id": cursor }) };
     const response = await this.#client.fetch("GET", path, { headers, signal });
     if (response.status === 204 || response.status === 404) await this.#lookAt(streamed, "sse");

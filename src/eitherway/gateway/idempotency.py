@@ -7,12 +7,13 @@ credentials) is not part of it, so a repeat may ask for the other delivery.
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 
 from ..attempt.idempotency import in_use
 from ..clock import Clock
 from ..engine.idempotency import KeyRecord, KeyState, KeyUse
+from ..errors import InvalidInputError
+from ..key_header import own_key
 from ..operation import Operation
 from ..problem import Answer, Problem
 from ..settings import Settings
@@ -22,13 +23,8 @@ from .wire import Header, RefusedError
 REPLAYED: Header = (b"idempotent-replayed", b"true")
 
 _NAME = b"idempotency-key"
-_CHARS_MAX = 255
 SAFE = frozenset({None, "GET", "HEAD"})
 """Methods that need no key: what they do is not done twice."""
-_PARAMETER = rb'[ ]*;[ ]*[a-z*][a-z0-9_.*-]*(?:=(?:[^\s";,]+|"(?:[ !#-\[\]-~]|\\["\\])*"))?'
-_QUOTED = re.compile(rb'"((?:[!#-\[\]-~]|\\["\\])*)"(?:%s)*' % _PARAMETER)  # RFC 9651, a String
-_BARE = re.compile(rb"[!#-~][!-~]*")  # begins with no quote
-_ESCAPED = re.compile(rb'\\(["\\])')
 
 
 class KeyHeader:
@@ -66,16 +62,10 @@ class KeyHeader:
         """The key itself: the same one, whether it stands in quotes or not."""
         if len(values) > 1:
             raise _invalid("send one Idempotency-Key, not several")
-        value = values[0].strip(b" \t")
-        quoted = _QUOTED.fullmatch(value)
-        if quoted is None and self._quoted:
-            raise _invalid('the key must stand in quotes, as in Idempotency-Key: "8e03978e"')
-        if quoted is None and _BARE.fullmatch(value) is None:
-            raise _invalid("a key is visible ASCII, in double quotes or without any")
-        own = _ESCAPED.sub(rb"\1", quoted[1]) if quoted else value
-        if not 1 <= len(own) <= _CHARS_MAX:
-            raise _invalid(f"a key has 1 to {_CHARS_MAX} characters, not {len(own)}")
-        return own
+        try:
+            return own_key(values[0], must_be_quoted=self._quoted)
+        except InvalidInputError as error:
+            raise _invalid(str(error)) from None
 
 
 def stored_answer(use: KeyUse, record: KeyRecord) -> Answer | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 Event = Mapping[str, Any]
 Headers = Sequence[tuple[bytes, bytes]]
 
+_FUNCTION_URL = ".lambda-url."
 _TEXT = (b"application/json", b"application/xml", b"application/javascript", b"image/svg+xml")
 
 
@@ -47,8 +48,8 @@ def answer_to(event: Event, status: int, headers: Headers, body: bytes) -> dict[
 def _scope_1(event: Event) -> dict[str, Any]:
     context = event["requestContext"]
     below = event.get("path") or "/"
-    path = context.get("path") or below
-    root = path.removesuffix(below) if path != below else ""
+    whole = context.get("path") or below
+    root = "" if whole == below else _stage_of(whole, context.get("stage", ""))
     many = event.get("multiValueHeaders") or {}
     one = {name: [value] for name, value in (event.get("headers") or {}).items()}
     query = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
@@ -56,7 +57,7 @@ def _scope_1(event: Event) -> dict[str, Any]:
     return _scope(
         event,
         method=event.get("httpMethod", "GET"),
-        path=unquote(root + below),
+        path=root + below,
         root=root,
         query=urlencode(query or {}, doseq=True),
         headers=_fields(many or one),
@@ -67,22 +68,27 @@ def _scope_1(event: Event) -> dict[str, Any]:
 
 def _scope_2(event: Event) -> dict[str, Any]:
     context = event["requestContext"]
-    http, stage = context["http"], context.get("stage", "$default")
-    path = event["rawPath"]
-    root = f"/{stage}" if path == f"/{stage}" or path.startswith(f"/{stage}/") else ""
+    http, path = context["http"], event["rawPath"]
+    if _FUNCTION_URL not in context.get("domainName", ""):
+        path = quote(path)  # an HTTP API has decoded it, a REST API and a function's URL have not
     headers = _fields({name: [value] for name, value in (event.get("headers") or {}).items()})
     if cookies := event.get("cookies"):
         headers.append((b"cookie", "; ".join(cookies).encode("latin-1", "replace")))
     return _scope(
         event,
         method=http["method"],
-        path=unquote(path),
-        root=root,
+        path=path,
+        root=_stage_of(path, context.get("stage", "$default")),
         query=event.get("rawQueryString") or "",
         headers=headers,
         client=http.get("sourceIp"),
         protocol=http.get("protocol"),
     )
+
+
+def _stage_of(path: str, stage: str) -> str:
+    """The stage as a path begins with it; empty under a domain of one's own, which maps to it."""
+    return f"/{stage}" if f"{path}/".startswith(f"/{stage}/") else ""
 
 
 def _scope(
@@ -110,7 +116,7 @@ def _scope(
         "http_version": (protocol or "HTTP/1.1").removeprefix("HTTP/"),
         "method": method,
         "scheme": scheme.decode("latin-1"),
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
         "root_path": root,
         "query_string": query.encode(),

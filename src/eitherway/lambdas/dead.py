@@ -21,25 +21,20 @@ _environment = Environment(serving=False)
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Look after a batch of dead hints. None fails by itself: an engine that is away fails all."""
+    """Look after a batch of dead hints; which of them the queue is to keep."""
     return _environment.run(context, partial(send_again, event["Records"]))
 
 
 async def send_again(
     records: Sequence[Mapping[str, Any]], invocation: Invocation
 ) -> dict[str, Any]:
-    """The same, in an invocation under way."""
+    """The same, in an invocation under way. What names no operation may be one's yet: it stays."""
     engine = engine_of(invocation.runtime)
     messages = [received(record, invocation.runtime) for record in records]
-    for message in messages:
-        if message.hint is None:
-            logger.error("message %s names no job and no operation: dropped", message.id)
     hints = [message.hint for message in messages if message.hint is not None]
-    unstored = [hint.new for hint in hints if hint.new is not None]
-    new = dict(zip((job.id for job in unstored), await engine.accept(unstored), strict=True))
-    again = [hint.job_id for hint in hints if not new.get(hint.job_id)]
-    count = await engine.remind(again)
-    logger.warning(
-        "%d dead hints: %d jobs stored, %d sent again", len(hints), sum(new.values()), count
-    )
-    return {"batchItemFailures": []}
+    stored, sent = await engine.revive(hints)
+    logger.warning("%d dead hints: %d jobs stored, %d sent again", len(hints), stored, sent)
+    kept = [message.id for message in messages if message.hint is None]
+    if kept:
+        logger.error("messages of no operation of this app stay in the dead queue: %s", kept)
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in kept]}

@@ -12,12 +12,12 @@ from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from ..app import App
+from ..attempt.polling import PollingWatcher
 from ..attempt.runtime import Runtime
 from ..engines.aws.engine import AwsEngine
 from ..errors import ConfigurationError, EngineError
 from ..importing import load_app
 from ..settings import Settings
-from .polling import PollingWatcher
 
 T = TypeVar("T")
 

@@ -15,8 +15,9 @@ from typing import Any
 from ..attempt.leases import Held, LeaseKeeper, finish_or_give_back
 from ..attempt.queued import QueuedAttempt
 from ..attempt.runtime import Runtime
-from ..engine.values import Demand, Work
+from ..engine.values import Delivery, Demand, Work
 from ..engines.aws.taking import Taken
+from ..errors import EngineError
 from ..execute import Ended
 from ..job import Outcome
 from ..problem import Problem
@@ -98,14 +99,16 @@ async def _run(
     leases = LeaseKeeper(runtime)
     alone = any(one.hint.alone for one in taken)
     attempts = Attempts(runtime, leases, alone=alone)
+    refusals = []
     for message, one in zip(messages, taken, strict=True):
         if one.delivery is None:
             continue
         if message.refusal is not None and one.delivery.job.starts == 1:
-            await _refuse(runtime, one, message.refusal)
+            refusals.append(_refuse(runtime, one.delivery, message.refusal))
         else:
             attempts.start(one.delivery)
     attempts.batches.flush()  # what is there is all that comes
+    await asyncio.gather(*refusals)
     keeper = asyncio.create_task(leases.run())
     stopping = asyncio.ensure_future(invocation.stopping.wait())
     running = {held.task for held in leases.held()}
@@ -122,13 +125,14 @@ async def _run(
     await asyncio.wait({keeper, stopping})
 
 
-async def _refuse(runtime: Runtime, taken: Taken, problem: Problem) -> None:
+async def _refuse(runtime: Runtime, delivery: Delivery, problem: Problem) -> None:
     """End a job as rejected: what the caller sent would have been refused at any other door."""
-    delivery = taken.delivery
-    operation = runtime.operations.named(taken.hint.operation)
-    if delivery is None or operation is None:
+    operation = runtime.operations.named(delivery.job.operation)
+    if operation is None:
         return
     held = Held(delivery.lease, operation, runtime.clock.monotonic())
     attempt = QueuedAttempt(runtime, operation, delivery, held)
-    ended = Ended(outcome=Outcome.REJECTED, problem=problem)
-    await attempt.settle(ended, Work(), ())
+    try:
+        await attempt.settle(Ended(outcome=Outcome.REJECTED, problem=problem), Work(), ())
+    except EngineError as error:  # the others of its batch have nothing to do with it
+        logger.warning("job %s is left to its lease: %s", delivery.job.id, error)

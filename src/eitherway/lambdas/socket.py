@@ -6,19 +6,24 @@ life is in the table of channels; what happens to its jobs, the stream's functio
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from pydantic_core import to_json
 
-from ..attempt.hub import News
-from ..engines.aws.channels import CONNECTION_SECONDS, Channels, Connection, owner_channel
+from ..engines.aws.channels import (
+    CONNECTION_SECONDS,
+    Channels,
+    Connection,
+    job_channel,
+    owner_channel,
+)
 from ..errors import EngineUnavailableError
-from ..gateway.push.frame import Frame, frame_of
+from ..gateway.push.frame import frame_of
 from ..gateway.push.handshake import SUBPROTOCOL
-from ..gateway.push.replay import event_of
 from ..gateway.wire import RefusedError
-from ..job import may_see
+from ..job import JobRecord
 from ..problem import Problem
 from .api_events import Event, answer_to, scope_of
 from .environment import Environment, Invocation, LambdaContext
@@ -69,7 +74,7 @@ async def _connect(event: Event, invocation: Invocation, channels: Channels) -> 
     expires = runtime.clock.now() + CONNECTION_SECONDS
     if principal is not None and principal.expires is not None:
         expires = min(expires, principal.expires)
-    wanted = list(asked.jobs)
+    wanted = _channels(asked.jobs, await runtime.engine.get(asked.jobs))
     if principal is not None and not wanted:
         wanted = [owner_channel(principal.id)]
     connection = Connection(
@@ -96,22 +101,34 @@ async def _heard(text: str, connection_id: str, invocation: Invocation, channels
         await channels.close(connection_id)
         return
     if frame.unsubscribe:
-        connection = await channels.leave(connection, frame.unsubscribe)
+        connection = await channels.leave(connection, _channels(frame.unsubscribe))
     if len(connection.channels) + len(frame.subscribe) > most:
         await channels.close(connection_id)
         return
     if frame.subscribe:
-        connection = await channels.follow(connection, frame.subscribe)
-        await _tell(frame, connection, invocation, channels)
+        await _follow(frame.subscribe, connection, invocation, channels)
 
 
-async def _tell(
-    frame: Frame, connection: Connection, invocation: Invocation, channels: Channels
+async def _follow(
+    jobs: Sequence[str], connection: Connection, invocation: Invocation, channels: Channels
 ) -> None:
-    """Tell how the jobs are; of what happens from now on the stream tells."""
-    runtime = invocation.runtime
-    pusher = Pusher(runtime, channels)
-    for record in await runtime.engine.get(list(dict.fromkeys(frame.subscribe))):
-        if record is None or record.hidden or not may_see(record.owner, connection.principal):
-            continue
-        await pusher.push(connection, News(event_of(record), record))
+    """Follow jobs, and tell how they are; of what happens from now on the stream tells."""
+    engine = invocation.runtime.engine
+    connection = await channels.follow(connection, _channels(jobs))
+    records = await engine.get(jobs)
+    every = _channels(jobs, records)
+    if not {*every} <= {*connection.channels}:
+        connection = await channels.follow(connection, every)
+        records = await engine.get(jobs)  # they may have moved before they were followed
+    pusher = Pusher(invocation.runtime, channels)
+    for record in {record.id: record for record in records if record is not None}.values():
+        await pusher.push_state([connection], record)
+
+
+def _channels(jobs: Sequence[str], records: Sequence[JobRecord | None] = ()) -> list[str]:
+    """Where something is told of these jobs: of a repeat, under the first job's id, too.
+
+    A repeat is one under an idempotency key, which API Gateway gives an id of its own.
+    """
+    ids = dict.fromkeys([*jobs, *(record.id for record in records if record is not None)])
+    return [job_channel(job_id) for job_id in ids]

@@ -1,14 +1,13 @@
 """The function behind the stream of the table of jobs: it tells who listens what has happened.
 
-A push is a hint: whoever misses it reads the job. So what cannot be told is logged, and holds up
-nothing: a function that failed would hold up the stream.
+A push is a hint: whoever misses it reads the job. So a listener that cannot be told is logged, and
+holds up nothing. A store that is away does: the changes from there on come again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,10 +15,10 @@ from typing import Any
 from ..attempt.hub import News, read_news
 from ..attempt.runtime import Runtime
 from ..engine.values import Event
-from ..engines.aws.channels import Channels, Connection, owner_channel
-from ..engines.aws.codec import to_row
-from ..errors import EitherwayError
-from ..job import may_see
+from ..engines.aws.channels import Channels, Connection, job_channel, owner_channel
+from ..engines.aws.repeats import named
+from ..engines.aws.stream import events_of
+from ..errors import EngineUnavailableError
 from .environment import Environment, Invocation, LambdaContext
 from .push import Pusher
 from .store import channels_of
@@ -28,71 +27,83 @@ logger = logging.getLogger("eitherway.gateway")
 
 _environment = Environment(serving=False)
 
-
-def handler(event: Mapping[str, Any], context: LambdaContext) -> None:
-    """Tell of a batch of changes. Never fails because of a listener."""
-    _environment.run(context, partial(tell, event["Records"]))
+Change = Mapping[str, Any]
 
 
-async def tell(records: Sequence[Mapping[str, Any]], invocation: Invocation) -> None:
-    """The same, in an invocation under way."""
-    events = [event for record in records for event in events_of(record)]
-    if not events:
-        return
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Tell of a batch of changes; from which one on DynamoDB is to give them again."""
+    return _environment.run(context, partial(tell, event["Records"]))
+
+
+async def tell(changes: Sequence[Change], invocation: Invocation) -> dict[str, Any]:
+    """The same, in an invocation under way. What was told before may be told again."""
+    teller = _Teller(invocation.runtime, channels_of(invocation.runtime))
+    done = 0
     try:
-        await _tell(invocation.runtime, events)
-    except EitherwayError as error:
-        logger.warning("%d events are not told: %s", len(events), error)
-
-
-async def _tell(runtime: Runtime, events: Sequence[Event]) -> None:
-    channels = channels_of(runtime)
-    listening = await _listening(channels, events)
-    wanted = [event for event in events if listening[event.job_id]]
-    pusher = Pusher(runtime, channels)
-    for news in await read_news(runtime.engine, wanted):  # one after the other: in order
-        told = [one for one in listening[news.event.job_id] if _may_hear(one, news)]
-        await asyncio.gather(*(pusher.push(one, news) for one in told))
-
-
-async def _listening(
-    channels: Channels, events: Sequence[Event]
-) -> Mapping[str, Sequence[Connection]]:
-    """Who listens to each job, by it or by its owner, once each."""
-    owners = {event.job_id: event.owner for event in events}
-    names = {*owners, *(owner_channel(owner) for owner in owners.values() if owner)}
-    found = dict(zip(names, await asyncio.gather(*map(channels.listeners, names)), strict=True))
-    listening = {}
-    for job_id, owner in owners.items():
-        both = [*found[job_id], *(found[owner_channel(owner)] if owner else ())]
-        listening[job_id] = list({one.id: one for one in both}.values())
-    return listening
-
-
-def _may_hear(connection: Connection, news: News) -> bool:
-    record = news.record
-    return may_see(record.owner, connection.principal) and not record.hidden
-
-
-def events_of(record: Mapping[str, Any]) -> list[Event]:
-    """What a change of the table is news of; nothing where it is no job's, or no news."""
-    image = record["dynamodb"].get("NewImage")
-    row = to_row({name: _decoded(value) for name, value in image.items()}) if image else None
-    if row is None:
-        return []
-    return [
-        Event(
-            job_id=row.id,
-            sequence=news.revision,
-            state=news.state,
-            at=news.at,
-            progress=news.progress,
-            owner=row.owner,
+        async with asyncio.timeout(invocation.seconds_left):
+            await teller.look_up(changes)
+            for change in changes:
+                await teller.tell(change)
+                done += 1
+    except (EngineUnavailableError, TimeoutError) as error:
+        logger.warning(
+            "%d changes are told later: %s", len(changes) - done, error or "no time left"
         )
-        for news in row.told
-    ]
+        first = changes[done]["dynamodb"]["SequenceNumber"]
+        return {"batchItemFailures": [{"itemIdentifier": first}]}
+    return {"batchItemFailures": []}
 
 
-def _decoded(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An attribute as boto3 has it: bytes come in base64."""
-    return {"B": b64decode(value["B"])} if isinstance(value.get("B"), str) else value
+class _Teller:
+    """Tells of one batch. Who listens is looked up for all of it at once."""
+
+    def __init__(self, runtime: Runtime, channels: Channels) -> None:
+        self._engine = runtime.engine
+        self._channels = channels
+        self._pusher = Pusher(runtime, channels)
+        self._listening: dict[str, Sequence[Connection]] = {}  # by channel
+        self._news: dict[tuple[str, int], News] = {}
+
+    async def look_up(self, changes: Sequence[Change]) -> None:
+        """Who listens to what has changed; and the records of those that somebody listens to."""
+        events = [event for change in changes for event in _events(change)]
+        names = {name for event in events for name in _channels(event)}
+        found = await asyncio.gather(*map(self._channels.listeners, names))
+        self._listening = dict(zip(names, found, strict=True))
+        wanted = [event for event in events if self._listeners(event)]
+        for news in await read_news(self._engine, wanted):
+            self._news[news.event.job_id, news.event.sequence] = news
+
+    async def tell(self, change: Change) -> None:
+        """Tell of one change: one event after the other, in order."""
+        for event in _events(change):
+            news = self._news.get((event.job_id, event.sequence))
+            if news is not None:
+                await self._pusher.push(self._listeners(event), news)
+        image = change["dynamodb"].get("NewImage")
+        first = named(image)
+        if image is not None and first is not None:
+            await self._join(image["id"]["S"], first)
+
+    async def _join(self, repeat: str, first: str) -> None:
+        """Who waits for a repeat hears of the first job instead, beginning with how it is now."""
+        listeners = await self._channels.listeners(job_channel(repeat))
+        for listener in listeners:
+            await self._channels.also(listener.id, job_channel(first))
+        (record,) = await self._engine.get([first]) if listeners else (None,)
+        if record is not None:
+            await self._pusher.push_state(listeners, record)
+
+    def _listeners(self, event: Event) -> Sequence[Connection]:
+        """Who listens, to the job or to all of its owner's, once each."""
+        found = [one for name in _channels(event) for one in self._listening[name]]
+        return list({one.id: one for one in found}.values())
+
+
+def _events(change: Change) -> Sequence[Event]:
+    return events_of(change["dynamodb"].get("NewImage"))
+
+
+def _channels(event: Event) -> Sequence[str]:
+    owned = [] if event.owner is None else [owner_channel(event.owner)]
+    return [job_channel(event.job_id), *owned]

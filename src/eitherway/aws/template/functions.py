@@ -98,12 +98,11 @@ class Functions:
         )
 
     def tell(self, *, joins: bool) -> list[Json]:
-        """Post to WebSocket connections; where it `joins` them, note who they are."""
-        connections = "dynamodb:DeleteItem Query" + (" PutItem UpdateItem" if joins else "")
+        """Post to WebSocket connections, and note what they listen to; who `joins` has a ticket."""
         posts = arn("execute-api", "${Socket}/${StageName}/*/@connections/*")
         records = _WRITE if joins else _READ  # a ticket is used up, as a key is
         return [
-            allow(connections, attribute("Channels", "Arn")),
+            allow("dynamodb:DeleteItem PutItem Query", attribute("Channels", "Arn")),
             self._on("Jobs", records),
             self._on("Items", records),
             allow("execute-api:ManageConnections", posts),

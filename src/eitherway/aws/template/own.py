@@ -89,6 +89,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
         "BatchSize": 100,
         "MaximumRetryAttempts": _STREAM_RETRIES,
         "BisectBatchOnFunctionError": True,
+        "FunctionResponseTypes": REPORT,
     }
     resources.add("PushMapping", "AWS::Lambda::EventSourceMapping", feed)
     return [door, push]

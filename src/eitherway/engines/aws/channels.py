@@ -11,11 +11,8 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
-
-import boto3
 
 from ...errors import EitherwayError, EngineError
 from . import names
@@ -26,8 +23,10 @@ logger = logging.getLogger("eitherway.gateway")
 CONNECTION_SECONDS = 2 * 3600.0
 """API Gateway ends a connection after that; its rows are worth nothing any more."""
 
+_JOB = "job#"
 _OWNER = "owner#"
 _CONNECTION = "connection#"
+"""What begins a channel's name: what somebody says in a frame names no other kind than they may."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +40,11 @@ class Connection:
     principal: str | None
     expires: float
     channels: tuple[str, ...] = ()
+
+
+def job_channel(job_id: str) -> str:
+    """The channel of a job."""
+    return _JOB + job_id
 
 
 def owner_channel(principal: str) -> str:
@@ -68,6 +72,12 @@ class Channels:
         if new:
             await self._follow(changed, new)
         return changed
+
+    async def also(self, connection_id: str, channel: str) -> None:
+        """Have it listen to one more, if it is open still."""
+        connection = await self.find(connection_id)
+        if connection is not None:
+            await self.follow(connection, [channel])
 
     async def leave(self, connection: Connection, channels: Iterable[str]) -> Connection:
         """Have it listen to these no more. The connection as it is then."""
@@ -156,15 +166,11 @@ class Channels:
         now = self._store.now()
         return [each for each in map(_connection, images) if each.expires > now]
 
-    @cached_property
+    @property
     def _api(self) -> Any:
         if self._url is None:
             raise EngineError("EITHERWAY_SOCKET_URL says where connections are posted to")
-        return boto3.client(
-            "apigatewaymanagementapi",
-            region_name=self._store.place.region,
-            endpoint_url=_endpoint(self._url),
-        )
+        return self._store.management(_endpoint(self._url))
 
 
 def _connection(image: Mapping[str, Any]) -> Connection:

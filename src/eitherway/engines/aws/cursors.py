@@ -34,12 +34,12 @@ def to_places(cursor: str) -> dict[str, str]:
     return {f"{_COMMON}{shard}": place for shard, _, place in pairs}
 
 
-def at(sequence: int, told: int) -> str:
-    """The place after so many events of a record."""
+def at(sequence: str, told: int) -> str:
+    """The place after so many events of a record, whose number is kept to the letter."""
     return f"{sequence}.{told}"
 
 
-def split(place: str) -> tuple[int, int]:
+def split(place: str) -> tuple[str, int]:
     """The record of a place, and how many of its events are told."""
     sequence, _, told = place.partition(".")
-    return int(sequence), int(told)
+    return sequence, int(told)

@@ -131,9 +131,9 @@ class AwsEngine(OperatedAws, Engine):
         """Have SQS show messages of a queue again, each after its seconds; by their receipts."""
         await self._opened().hints.put_off(queue, receipts)
 
-    async def remind(self, ids: Sequence[str]) -> int:
-        """Send hints of those of these jobs that wait; how many."""
-        return await taking.remind(self._opened(), ids)
+    async def revive(self, hints: Sequence[taking.Hint]) -> tuple[int, int]:
+        """Store what dead hints bring that nobody stored, and send again what waits: how many."""
+        return await taking.revive(self._opened(), hints)
 
     def channels(self, url: str | None) -> Channels:
         """The WebSocket connections of the stack; `url` is where they are posted to."""

@@ -70,11 +70,12 @@ class Store:
         )
         self.dynamo = session.client("dynamodb", config=config)
         self.sqs = session.client("sqs", config=config)
+        self._management: dict[str, Any] = {}
 
     def close(self) -> None:
         """Take no more calls. What is under way ends by itself."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        for client in (self.dynamo, self.sqs):
+        for client in (self.dynamo, self.sqs, *self._management.values()):
             client.close()
         if "streams" in self.__dict__:
             self.streams.close()
@@ -83,6 +84,14 @@ class Store:
     def streams(self) -> Any:
         """The client of streams; a worker reads none, and it takes a while to make one."""
         return self._session.client("dynamodbstreams", config=self._config)
+
+    def management(self, url: str) -> Any:
+        """The client that posts to WebSocket connections at a URL; the same one each time."""
+        if url not in self._management:
+            self._management[url] = self._session.client(
+                "apigatewaymanagementapi", endpoint_url=url, config=self._config
+            )
+        return self._management[url]
 
     def now(self) -> float:
         """The time of the engine's clock."""

@@ -99,7 +99,7 @@ class Stream:
             return await self._iterator(shard, ShardIteratorType="TRIM_HORIZON")
         sequence, _ = split(place)
         return await self._iterator(
-            shard, ShardIteratorType="AT_SEQUENCE_NUMBER", SequenceNumber=str(sequence)
+            shard, ShardIteratorType="AT_SEQUENCE_NUMBER", SequenceNumber=sequence
         )
 
     async def _iterator(self, shard: str, **where: str) -> str:
@@ -150,25 +150,26 @@ class Stream:
 def _add(piece: Piece, record: Mapping[str, Any], after: str) -> None:
     """Add what a record tells, unless it was told before the place `after`."""
     change = record["dynamodb"]
-    sequence = int(change["SequenceNumber"])
+    sequence = str(change["SequenceNumber"])
     image = change.get("NewImage")
     told = 0
     if after.startswith("@"):
         written = change.get("ApproximateCreationDateTime")
         if written is not None and written.timestamp() < float(after[1:]) - 1:
-            piece.place = at(sequence, len(_told(image)))
+            piece.place = at(sequence, len(events_of(image)))
             return
     elif after != BEGINNING and sequence == split(after)[0]:
         told = split(after)[1]
     if image is None or "gone" in image:
         piece.removed.add(change["Keys"]["id"]["S"])
-    events = _told(image)
+    events = events_of(image)
     for number, event in enumerate(events[told:], told + 1):
         piece.events.append((at(sequence, number), event))
     piece.place = at(sequence, len(events))
 
 
-def _told(image: Mapping[str, Any] | None) -> list[Event]:
+def events_of(image: Mapping[str, Any] | None) -> list[Event]:
+    """What a change of the table is news of; nothing where it is no job's, or no news."""
     if image is None or "told" not in image:
         return []
     owner = image["owner"]["S"] if "owner" in image else None

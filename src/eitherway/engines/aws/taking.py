@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...engine.values import Delivery, Demand, NewJob
 from ...errors import EitherwayError, EngineUnavailableError
 from . import parts, repeats
-from .accept import new_row
+from .accept import accept, new_row
 from .receive import claim
 from .rows import Row
 from .store import gathered, outcomes
@@ -84,12 +84,34 @@ async def take(core: Core, hints: Sequence[Hint], demands: Sequence[Demand]) -> 
     ]
 
 
-async def remind(core: Core, ids: Sequence[str]) -> int:
-    """Send hints of those of these jobs that wait; how many."""
-    rows = await parts.read(core.store, ids)
+async def revive(core: Core, hints: Sequence[Hint]) -> tuple[int, int]:
+    """Store the jobs that nobody has stored yet, and send hints of the others that wait.
+
+    How many were stored, and how many hints were sent.
+    """
+    unstored = [hint.new for hint in hints if hint.new is not None]
+    stored = await _stored(core, unstored)
+    refused = [job for job in unstored if job.id not in stored]
+    again = [replace(job, key=None) for job in refused if not await _repeats(core, job)]
+    stored |= await _stored(core, again)
+    rows = await parts.read(core.store, list({hint.job_id for hint in hints} - stored))
     waiting = [row for row in rows if row is not None and row.waits]
     await core.hints.send(waiting)
-    return len(waiting)
+    return len(stored), len(waiting)
+
+
+async def _stored(core: Core, jobs: Sequence[NewJob]) -> set[str]:
+    """Store these; the ids of those that are new."""
+    new = await accept(core, jobs)
+    return {job.id for job, is_new in zip(jobs, new, strict=True) if is_new}
+
+
+async def _repeats(core: Core, job: NewJob) -> bool:
+    """Whether it repeats an earlier request under its key, whose job its id finds from now on."""
+    bound = await repeats.bind(core, job)
+    if bound.first is not None:
+        await repeats.remember(core, job, bound.first)
+    return bound.first is not None
 
 
 async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -> list[Taken]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from ...attempt.hub import News
+from ...attempt.polling import Found, PollingWatcher
 from ...attempt.runtime import Runtime
 from ...auth import Principal
 from ...clock import Timer
@@ -14,12 +15,14 @@ from ...job import JobRecord
 from ...problem import Problem
 from ..kept import missing
 from ..routes import Request
+from ..unseen import accepted_at
 from ..wire import Header, Receive, RefusedError, Send, base_url, header, query, respond
 from .admission import Admission, check_owned, jobs_of
 from .cloudevents import Envelopes
 from .entrance import Entrance
 from .feed import NORMAL, Feed
 from .lifetime import Holds
+from .polled import Polled
 
 COMMENT_SECONDS = 15.0
 _RETRY = b"retry: 1000\n\n"  # milliseconds until a browser comes back
@@ -71,30 +74,57 @@ class EventStreams:
         self._admission.check_jobs(len(jobs))
         found = await self._runtime.engine.get(jobs)
         unknown, gone = await missing(self._runtime, jobs, found, request.owner)
-        if unknown:
+        there = dict(zip(jobs, found, strict=True))
+        if unknown and not self._may_come(request, [there[each] for each in unknown]):
             detail = f"no job is {unknown[0]}, or its retention is long over"
             raise RefusedError(Problem.of("unknown-job", detail))
         if gone:
             detail = f"job {gone[0]} was deleted, or its retention is over"
             raise RefusedError(Problem.of("job-gone", detail), [(b"cache-control", b"no-store")])
-        after = _cursor(request)
-        if after is not None and await self._nothing_left(jobs, found, after):
+        after, watcher = _cursor(request), self._runtime.watcher
+        if isinstance(watcher, PollingWatcher):
+            await self._poll(request, watcher, Polled(jobs, after), found)
+        elif after is not None and await self._nothing_left(jobs, found, after):
             await respond(request.send, 204, b"")  # a browser comes back no more
-            return
-        await self._stream(request, jobs, after)
+        else:
+            await self._stream(request, jobs, after)
+
+    def _may_come(self, request: Request, records: Found) -> bool:
+        """Whether these jobs may wait in a queue, without a record, for whoever looks again."""
+        polls = isinstance(self._runtime.watcher, PollingWatcher)
+        accepted = accepted_at(request, self._runtime)
+        return polls and accepted is not None and all(record is None for record in records)
+
+    async def _poll(
+        self, request: Request, watcher: PollingWatcher, polled: Polled, found: Found
+    ) -> None:
+        if polled.nothing_left(found):
+            await respond(request.send, 204, b"")
+        elif await self._begin(request):
+            await request.send({"type": "http.response.body", "body": _RETRY, "more_body": True})
+            await polled.write(request, watcher, self._envelopes(request))
+
+    async def _begin(self, request: Request) -> bool:
+        """Send the headers; False where that is all that was asked for."""
+        await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        if request.head:
+            await request.send({"type": "http.response.body", "body": b""})
+        return not request.head
+
+    def _envelopes(self, request: Request) -> Envelopes:
+        url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
+        return Envelopes(url, self._runtime.engine.capabilities.durability)
 
     async def _stream(
         self, request: Request, jobs: Sequence[str] | None, after: str | None
     ) -> None:
         with self._admission.connection():
-            await request.send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if request.head:
-                await request.send({"type": "http.response.body", "body": b""})
+            if not await self._begin(request):
                 return
-            url = base_url(request.scope, self._runtime.settings.public_url) + self._jobs_path
-            envelopes = Envelopes(url, self._runtime.engine.capabilities.durability)
             holds = None if self._entrance is None else self._entrance.holds
-            stream = _Stream(self._runtime, request.send, envelopes, request.principal, holds)
+            stream = _Stream(
+                self._runtime, request.send, self._envelopes(request), request.principal, holds
+            )
             await stream.run(request.receive, jobs, after)
 
     async def _nothing_left(
