@@ -12,7 +12,7 @@ from ...job import JobState
 from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
-from .store import outcomes, some
+from .store import outcomes, some, whole
 from .writes import Write, commit, create, swap
 
 logger = logging.getLogger("eitherway.engine")
@@ -27,8 +27,11 @@ _CROWD = 4
 async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
     """Lease due jobs, as many as each demand asks for and its limits allow."""
     wanted = [demand for demand in demands if demand.count > 0]
-    found = some(await outcomes(_receive(core, demand) for demand in wanted))
-    return [delivery for one in found for delivery in one]
+    results = await outcomes(_receive(core, demand) for demand in wanted)
+    deliveries = [delivery for one in some(results) for delivery in one]
+    if not deliveries:
+        whole(results)  # nothing is lost by raising it
+    return deliveries
 
 
 async def claim(
