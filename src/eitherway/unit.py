@@ -35,7 +35,12 @@ class UnitOfWork:
         self._capacities: dict[str, WriteCapacity] = {}
 
     async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
-        """The item as this attempt sees it: its own write, else as committed."""
+        """The item as this attempt sees it: its own write, else as committed.
+
+        With `check` it is part of the commit: `ValueError` past a limit of the engine.
+        """
+        if check and key not in self._checked:
+            self._check_size(self._written, self._jobs, {*self._checked, key})
         if key not in self._read:
             with measured_call():
                 (self._read[key],) = await self._engine.read([key])
@@ -56,7 +61,7 @@ class UnitOfWork:
         written = {**self._written, key: value}
         if self._bounded and len(written) > ITEMS_MAX:
             raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
-        self._check_size(written, self._jobs)
+        self._check_size(written, self._jobs, self._checked)
         if capacity is not None:
             if self._bounded:
                 _check_capacity(key.table, written, capacity)
@@ -65,7 +70,7 @@ class UnitOfWork:
 
     def add_job(self, job: NewJob) -> None:
         """Buffer a job to enqueue. `ValueError` past a limit of the engine."""
-        self._check_size(self._written, [*self._jobs, job])
+        self._check_size(self._written, [*self._jobs, job], self._checked)
         self._jobs.append(job)
 
     def walk(self, wanted: ItemQuery, *, alone: bool = False) -> Walk:
@@ -116,17 +121,18 @@ class UnitOfWork:
         value = self._written[key]
         return Item(version=committed.version + 1 if value is not None else 0, value=value)
 
-    def _check_size(self, written: _Writes, jobs: list[NewJob]) -> None:
+    def _check_size(self, written: _Writes, jobs: list[NewJob], checked: set[ItemKey]) -> None:
         if not self._bounded:
             return
         limits = self._engine.capabilities
-        count = len(written) + len(jobs)
+        count = len(written.keys() | checked) + len(jobs)
         size = sum(len(value) for value in written.values() if value is not None)
         size += sum(len(job.message.payload) for job in jobs)
         if count > limits.writes_per_commit_max or size > limits.commit_bytes_max:
             raise ValueError(
-                f"an attempt commits at most {limits.writes_per_commit_max} items and jobs, "
-                f"of {limits.commit_bytes_max} bytes in all: not {count}, of {size}"
+                f"an attempt commits at most {limits.writes_per_commit_max} items and jobs, those "
+                f"included that it only checks, of {limits.commit_bytes_max} bytes in all: "
+                f"not {count}, of {size}"
             )
 
 

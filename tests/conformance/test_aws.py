@@ -1,7 +1,5 @@
 """The engine on DynamoDB and SQS passes the conformance kit, against moto."""
 
-from itertools import count
-
 import pytest
 
 from aws import REGION
@@ -18,15 +16,6 @@ from eitherway.engine.conformance import (
 from eitherway.engines.aws.engine import AwsEngine
 from eitherway.ids import Randomness
 
-stacks = count(1)
-
-
-@pytest.fixture(autouse=True)
-def aws(moto_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One server for all; each test has a stack of its own. What it starts finds it, too."""
-    for name, value in moto_environment.items():
-        monkeypatch.setenv(name, value)
-
 
 class InStack(EngineHarness):
     """Empty tables and queues under a prefix of their own."""
@@ -34,8 +23,8 @@ class InStack(EngineHarness):
     engine_class = AwsEngine
 
     @pytest.fixture
-    def url(self) -> str:
-        return f"aws://{REGION}/t{next(stacks)}"
+    def url(self, stack_url: str) -> str:
+        return stack_url
 
 
 @pytest.mark.slow

@@ -1,20 +1,24 @@
 """What the engine on AWS promises beyond the contract: taking by hints, large parts, throttles."""
 
+import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from itertools import count
 
 import boto3
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from aws import REGION
+from eitherway import App, Reject, Retry
+from eitherway.attempt.settler import Settler
 from eitherway.clock import SystemClock
 from eitherway.congestion import busy
-from eitherway.engine.conformance.harness import soon
+from eitherway.engine.conformance.harness import as_time_passes, soon
+from eitherway.engine.conformance.key_samples import end as end_key
+from eitherway.engine.conformance.key_samples import hold as hold_key
 from eitherway.engine.conformance.samples import (
     COUNTER,
     LEASE_SECONDS,
@@ -34,42 +38,24 @@ from eitherway.engine.conformance.samples import (
 )
 from eitherway.engine.idempotency import KeyUse
 from eitherway.engine.loader import load_engine
-from eitherway.engine.values import Delivery, Lease, Message, Settled, SettleStatus
+from eitherway.engine.values import (
+    Delivery,
+    Lease,
+    Message,
+    Settled,
+    Settlement,
+    SettleStatus,
+)
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.aws import names
 from eitherway.engines.aws.engine import AwsEngine
 from eitherway.engines.aws.taking import Hint
-from eitherway.errors import ConfigurationError, EngineUnavailableError
+from eitherway.engines.aws.writes import Write, is_same, refusals
+from eitherway.errors import ConfigurationError, EngineError, EngineUnavailableError
 from eitherway.ids import Randomness
-from eitherway.job import JobState
+from eitherway.job import JobState, Outcome
 from eitherway.problem import Answer
-
-stacks = count(1)
-
-
-@pytest.fixture
-def prefix(moto_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in moto_environment.items():
-        monkeypatch.setenv(name, value)
-    return f"u{next(stacks)}"
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock(START)
-
-
-@pytest.fixture
-async def engine(prefix: str, clock: VirtualClock) -> AsyncIterator[AwsEngine]:
-    engine = make(prefix, clock)
-    await engine.open()
-    yield engine
-    await engine.close()
-
-
-def make(prefix: str, clock: VirtualClock) -> AwsEngine:
-    url = f"aws://{REGION}/{prefix}"
-    return AwsEngine.from_url(url, clock=clock, randomness=Randomness(1))
+from eitherway.testing import TestApp
 
 
 def a_hint(number: int = 1, **changes) -> Hint:
@@ -104,9 +90,10 @@ def test_without_its_extra_it_says_which(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.slow
-async def test_tables_that_are_not_there_are_one_line(prefix: str, clock: VirtualClock) -> None:
+async def test_tables_that_are_not_there_are_one_line(stack_url: str, prefix: str) -> None:
+    engine = load_engine(stack_url, clock=SystemClock(), randomness=Randomness())
     with pytest.raises(ConfigurationError, match=f"no table {prefix}-.* in {REGION}") as refused:
-        await make(prefix, clock).open(create=False)
+        await engine.open(create=False)
     assert "\n" not in str(refused.value)
 
 
@@ -298,6 +285,95 @@ async def test_a_throttle_of_a_part_leaves_the_rest(
 
 
 @pytest.mark.slow
+async def test_a_throttle_of_one_operation_takes_no_job_of_another(
+    engine: AwsEngine, moto_environment: dict[str, str]
+) -> None:
+    """What was claimed is handed out: leased and not known to anybody it would wait in vain."""
+    await engine.accept([a_job(1)])
+    demands = [a_demand(1), a_demand(1, operation="send_mail")]
+    throttle(moto_environment, "Query", 2)  # of the second: the first one has a hint
+    assert ids(await engine.receive(demands)) == [job_id(1)]
+    throttle(moto_environment, "Query", 4)
+    with pytest.raises(EngineUnavailableError):
+        await engine.receive(demands)
+
+
+@pytest.mark.slow
+async def test_of_several_settled_each_has_its_own_end(
+    engine: AwsEngine, moto_environment: dict[str, str], clock: VirtualClock
+) -> None:
+    """One is throttled, again and again: the other is done, and is never told else."""
+    await engine.accept([a_job(1), a_job(2), a_job(3), a_job(4)])
+    held = await take(engine)
+    ends = [Settlement(finish=an_end(one, JobState.SUCCEEDED, START)) for one in held]
+    throttle(moto_environment, "PutItem", 3)  # one of them twice, the other once
+    settled = await engine.settle(ends[:2])
+    assert {one.status for one in settled} == {SettleStatus.DONE, SettleStatus.FAILED}
+    assert [one.error is not None and busy(one.error) for one in settled].count(True) == 1
+
+    throttle(moto_environment, "PutItem", 3)
+    settler = Settler(engine, clock)
+    waiting = asyncio.gather(*(settler.settle(end) for end in ends[2:]))
+    assert await as_time_passes(clock, waiting, 300) == [Settled(status=SettleStatus.DONE)] * 2
+
+
+@pytest.mark.slow
+async def test_the_same_value_of_another_writer_is_no_lost_answer(
+    engine: AwsEngine, moto_environment: dict[str, str]
+) -> None:
+    """Two who count on from one have one more each, also where a throttle made one ask twice."""
+    await commit(engine, put(COUNTER, b"1"))
+    read = await read_one(engine)
+    assert (await commit(engine, put(COUNTER, b"2", over=read.version))).status is SettleStatus.DONE
+    throttle(moto_environment, "UpdateItem", 1)
+    late = await commit(engine, put(COUNTER, b"2", over=read.version))
+    assert late.status is SettleStatus.CONFLICT
+
+
+def test_an_item_is_known_again_as_dynamodb_writes_it() -> None:
+    sent = {"id": {"S": "1"}, "due": {"N": "1800000000.0"}, "grace": {"N": "1e-05"}}
+    stored = {"id": {"S": "1"}, "due": {"N": "1800000000"}, "grace": {"N": "0.00001"}}
+    assert is_same(stored, sent)
+    assert not is_same(stored, {**sent, "due": {"N": "1800000000.5"}})
+    assert not is_same(stored, {"id": {"S": "1"}, "due": {"N": "1800000000"}})
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("ThrottlingError", EngineUnavailableError), ("ValidationError", EngineError)],
+)
+def test_a_commit_that_dynamodb_never_takes_is_not_tried_again(code: str, error: type) -> None:
+    """An item that is too large, say: as an error for now it would be settled for ever."""
+    reasons = [{"Code": "None"}, {"Code": code}]
+    response = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+    writes = [Write(table="t", image={}), Write(table="t", image={})]
+    refused = EngineError("refused")
+    refused.__cause__ = ClientError(response, "TransactWriteItems")
+    with pytest.raises(EngineError, match=code) as raised:
+        refusals(writes, refused)
+    assert type(raised.value) is error
+
+
+@pytest.mark.slow
+async def test_an_end_that_dynamodb_never_takes_is_an_error_of_its_attempt(stack_url: str) -> None:
+    """The job is not left to its lease, to be run again and again."""
+    app = App("large")
+
+    @app.operation(retry=Retry(attempts=1))
+    async def refuse() -> None:
+        raise Reject("x" * 500_000)
+
+    async with TestApp(app, engine=stack_url) as test:
+        job = await app.enqueue(refuse)
+        await test.drain()
+        record = await test.runtime.read_job(job.id)
+    assert record.state is JobState.FAILED
+    assert record.cause is not None
+    assert record.cause.startswith("EngineError: AWS refuses")
+    assert [each.outcome for each in record.attempts] == [Outcome.ERROR]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 2])
 async def test_what_was_done_and_not_answered_is_done_once(
     engine: AwsEngine, moto_environment: dict[str, str], times: int
@@ -390,6 +466,17 @@ async def test_of_dead_hints_nothing_is_lost(engine: AwsEngine) -> None:
     found = [record and record.id for record in records]
     assert found == [job_id(1), job_id(1), job_id(3), job_id(4)]
     assert await engine.revive(dead) == (0, 3)  # they wait, and are sent again
+
+
+@pytest.mark.slow
+async def test_a_call_that_came_to_nothing_is_not_what_a_request_repeats(engine: AwsEngine) -> None:
+    """Its key is from when the operation was direct: a job that stood for it would never run."""
+    request = a_request(1)
+    assert request.new is not None
+    assert request.new.key is not None
+    await end_key(engine, await hold_key(engine, 7, request.new.key), None)
+    (taken,) = await take_hints(engine, request)
+    assert taken.delivery is not None
 
 
 @pytest.mark.slow

@@ -1,15 +1,13 @@
 """Limits of the engine on AWS over several processes: what they share, and at what price."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
-from itertools import combinations, count
+from collections.abc import Awaitable, Callable
+from itertools import combinations
 from random import Random
 from typing import Any
 
 import pytest
 
-from aws import REGION
 from eitherway.engine.cancellation import Cancellation
 from eitherway.engine.conformance.cases_limits import (
     SHARE_SECONDS,
@@ -26,38 +24,12 @@ from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.engines.aws import limits
 from eitherway.engines.aws.engine import AwsEngine
 from eitherway.engines.aws.limit_use import Use
-from eitherway.ids import Randomness
 from eitherway.job import JobState
 
 pytestmark = pytest.mark.slow  # each request goes to a server of moto's
 
-stacks = count(1)
 FIVE = a_rule(in_flight=5)
 Opener = Callable[[], Awaitable[AwsEngine]]
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock(START)
-
-
-@pytest.fixture
-async def another(
-    moto_environment: dict[str, str], clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Opener]:
-    """Opens engines on one stack, as processes of their own have them."""
-    for name, value in moto_environment.items():
-        monkeypatch.setenv(name, value)
-    url = f"aws://{REGION}/l{next(stacks)}"
-    async with AsyncExitStack() as engines:
-
-        async def opened() -> AwsEngine:
-            engine = AwsEngine.from_url(url, clock=clock, randomness=Randomness())
-            await engine.open()
-            engines.push_async_callback(engine.close)
-            return engine
-
-        yield opened
 
 
 def written(engine: AwsEngine) -> list[str]:
@@ -142,6 +114,20 @@ def test_what_is_drawn_ahead_counts_as_saved_up() -> None:
     assert use.starts(rate, START + 0.75)[0] == 10 - ahead
     assert use.starts(rate, START + 1)[0] == 10  # it was not made: it lapsed
     assert use.started == 1 + ahead
+
+
+@pytest.mark.parametrize("apart_seconds", [0.05, 0.5])
+def test_clocks_that_differ_gain_no_starts(apart_seconds: float) -> None:
+    """Each draws by its own: what they differ by is not saved up again and again."""
+    use, rate = Use(), a_rate(per_second=100.0, burst=5.0)
+    drawn = 0
+    for step in range(200):
+        now = START + step * 0.01 + (apart_seconds if step % 2 else 0)
+        use.turn_back(now)
+        able, _ = use.starts(rate, now)
+        use.draw(rate, able, now)
+        drawn += able
+    assert drawn <= 5 + 100 * (2 + apart_seconds) + 1
 
 
 async def test_starts_are_drawn_ahead(

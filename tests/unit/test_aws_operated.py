@@ -1,13 +1,10 @@
 """What operators ask of the engine on AWS, beyond the contract: counts, lists, letters, keys."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from itertools import count
 
 import pytest
 
-from aws import REGION
 from eitherway.engine.conformance.key_samples import USE, a_keyed_job, a_wish, end, hold
 from eitherway.engine.conformance.samples import (
     START,
@@ -29,32 +26,12 @@ from eitherway.engines.aws import listing
 from eitherway.engines.aws.engine import AwsEngine
 from eitherway.engines.aws.mending import EVERY_SECONDS, LOOKS
 from eitherway.errors import EngineError
-from eitherway.ids import Randomness
 from eitherway.job import JobState
 from eitherway.problem import Answer
 
 pytestmark = pytest.mark.slow  # each request goes to a server of moto's
 
-stacks = count(1)
 LARGE = b'"' + b"x" * 20_000 + b'"'
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock(START)
-
-
-@pytest.fixture
-async def engine(
-    moto_environment: dict[str, str], clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[AwsEngine]:
-    for name, value in moto_environment.items():
-        monkeypatch.setenv(name, value)
-    url = f"aws://{REGION}/o{next(stacks)}"
-    engine = AwsEngine.from_url(url, clock=clock, randomness=Randomness())
-    await engine.open()
-    yield engine
-    await engine.close()
 
 
 async def look(engine: AwsEngine, clock: VirtualClock, times: int) -> None:

@@ -218,3 +218,22 @@ async def test_outside_a_handler_each_call_is_a_unit_of_its_own(bank):
         await accounts.put({"balance": "much"})
     await accounts.delete("eve")
     assert await accounts.version("eve") == 0
+
+
+async def test_what_an_attempt_checks_counts_as_what_it_writes():
+    """More than the engine checks in one commit is told where it is asked for."""
+    many = App("many")
+    seen = many.table("seen", dict, key="id")
+
+    @many.operation()
+    async def check(count: int) -> None:
+        for number in range(count):
+            await seen.get(str(number), None, check=True)
+            await seen.put({"id": str(number % 10)})
+
+    async with TestApp(many) as opened:
+        most = opened.runtime.engine.capabilities.writes_per_commit_max
+        await opened.call(check, most)
+        with pytest.raises(JobFailedError, match="check failed") as raised:
+            await opened.call(check, most + 1)
+    assert raised.value.kind == "error"

@@ -193,6 +193,8 @@ async def give_back(runtime: Runtime, given: Sequence[tuple[QueuedAttempt, Finis
         for (attempt, finish), one in zip(given, settled, strict=True):
             if one.status is SettleStatus.LEASE_LOST:
                 attempt.note_lost(finish, one)
+            elif one.status is SettleStatus.FAILED:
+                logger.warning("job %s is left to its lease: %s", finish.lease.job_id, one.error)
             else:
                 attempt.note(finish, Outcome.INTERRUPTED)
     except EngineError as error:

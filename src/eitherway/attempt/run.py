@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from ..causes import cause_of, exception_text
 from ..clock import Clock
 from ..context import Context
 from ..engine.contract import Engine
 from ..engine.values import ItemKey, Settled, SettleStatus, Work
+from ..errors import EngineError
 from ..execute import Ended, Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
@@ -16,6 +19,8 @@ from ..problem import Problem
 from ..unit import UnitOfWork
 from .adaptive import Teacher
 from .contention import Contention
+
+logger = logging.getLogger("eitherway.execute")
 
 CONFLICTS_MAX = 20
 """Re-runs after a conflict, until it counts as an error."""
@@ -27,12 +32,14 @@ Commit = Callable[[Ended, Work, tuple[Attempt, ...]], Awaitable[Settled]]
 """Commits how an attempt ended, its work, and the conflicts that came before it."""
 
 _NOTHING = Work()
+_NOT_WITH_WORK = frozenset({SettleStatus.THROTTLED, SettleStatus.FAILED})
 
 
 class Runner:
     """Runs attempts and commits them; what committing means is the door's to say.
 
-    An attempt that finds too little write capacity ends throttled, and commits nothing else.
+    An attempt that finds too little write capacity ends throttled, one whose work the engine will
+    never take as an error; either commits nothing else.
     """
 
     def __init__(self, engine: Engine, executor: Executor, clock: Clock, teacher: Teacher) -> None:
@@ -52,7 +59,10 @@ class Runner:
         timeout_seconds: float,
         first_number: int,
     ) -> Ended:
-        """Run until it commits, at most `CONFLICTS_MAX` times more. Lets engine errors through."""
+        """Run until it commits, at most `CONFLICTS_MAX` times more.
+
+        Lets through what the engine cannot do for now, or will not do of an end without work.
+        """
         conflicts: tuple[Attempt, ...] = ()
         moved: Sequence[ItemKey] = ()
         while True:
@@ -62,14 +72,16 @@ class Runner:
                 if moved:
                     async with self.contention.turn(moved):
                         ended, work = await self._once(*once)
-                        settled = await commit(ended, work, conflicts)
+                        settled = await _committed(commit, ended, work, conflicts)
                 else:
                     ended, work = await self._once(*once)
-                    settled = await commit(ended, work, conflicts)
+                    settled = await _committed(commit, ended, work, conflicts)
                 if settled.status is SettleStatus.THROTTLED:
                     ended = no_capacity(settled)
+                elif settled.error is not None:
+                    ended = refused(operation, settled.error)
                 watch.ended = ended
-            if settled.status is SettleStatus.THROTTLED:
+            if settled.status in _NOT_WITH_WORK:
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
                 ended = too_many_conflicts(operation)
@@ -95,6 +107,29 @@ class Runner:
         return Attempt(
             number=number, outcome=Outcome.CONFLICT, started=started, finished=self._clock.now()
         )
+
+
+async def _committed(
+    commit: Commit, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]
+) -> Settled:
+    try:
+        return await commit(ended, work, conflicts)
+    except EngineError as error:
+        if error.retryable:
+            raise
+        return Settled(status=SettleStatus.FAILED, error=error)
+
+
+def refused(operation: Operation, error: EngineError) -> Ended:
+    """The end of an attempt whose work the engine will never take."""
+    logger.warning("%s: its work cannot be committed: %s", operation.name, error)
+    return Ended(
+        outcome=Outcome.ERROR,
+        problem=Problem.of("internal-error", f"{operation.name} failed"),
+        exception=exception_text(error),
+        cause=cause_of(error),
+        error=error,
+    )
 
 
 def no_capacity(settled: Settled) -> Ended:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..clock import Clock
 from ..engine.contract import Engine
-from ..engine.values import Settled, Settlement
+from ..engine.values import Settled, Settlement, SettleStatus
 from ..errors import EngineUnavailableError
 
 logger = logging.getLogger("eitherway.worker")
@@ -38,14 +38,14 @@ class Settler:
         return future
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        """Settle these, again and again while the engine is away: their leases are extended."""
-        while True:
-            try:
-                return await self._engine.settle(settlements)
-            except EngineUnavailableError as error:
-                jobs = [finish.lease.job_id for one in settlements for finish in one.finishes]
-                logger.warning("%s cannot be settled yet: %s", shown(jobs), error)
-                await self._clock.sleep(_PAUSE_SECONDS)
+        """Settle these, again and again while the engine is away: their leases are extended.
+
+        Raises the first mistake, or what the engine will never do, once all the rest is settled.
+        """
+        loop = asyncio.get_running_loop()
+        turn: Turn = [(settlement, loop.create_future()) for settlement in settlements]
+        await self._settle(turn)
+        return await asyncio.gather(*(future for _, future in turn))
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, []
@@ -54,18 +54,45 @@ class Settler:
         task.add_done_callback(self._settling.discard)
 
     async def _settle(self, turn: Turn) -> None:
-        try:
-            settled = await self.settle_all([settlement for settlement, _ in turn])
-        except Exception as error:  # noqa: BLE001 - whoever waits raises it
-            if len(turn) > 1:  # one attempt's mistake is not the others': each on its own
-                for one in turn:
-                    await self._settle([one])
-            elif not turn[0][1].done():
-                turn[0][1].set_exception(error)
-            return
-        for (_, future), became in zip(turn, settled, strict=True):
-            if not future.done():  # else it was cancelled
-                future.set_result(became)
+        """Tell each what became of its settlement, as soon as that is known."""
+        while turn:
+            try:
+                settled = await self._engine.settle([settlement for settlement, _ in turn])
+            except EngineUnavailableError as error:
+                settled = [Settled(status=SettleStatus.FAILED, error=error) for _ in turn]
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                if len(turn) > 1:  # one attempt's mistake is not the others': each on its own
+                    for one in turn:
+                        await self._settle([one])
+                else:
+                    _tell(turn[0][1], error)
+                return
+            turn = [
+                one
+                for one, became in zip(turn, settled, strict=True)
+                if not _tell(one[1], became.error or became)
+            ]
+            if turn:
+                await self._pause(turn, settled)
+
+    async def _pause(self, turn: Turn, settled: Sequence[Settled]) -> None:
+        jobs = [finish.lease.job_id for one, _ in turn for finish in one.finishes]
+        error = next(one.error for one in settled if one.error is not None and one.error.retryable)
+        logger.warning("%s cannot be settled yet: %s", shown(jobs), error)
+        await self._clock.sleep(_PAUSE_SECONDS)
+
+
+def _tell(future: asyncio.Future[Settled], became: Settled | Exception) -> bool:
+    """Tell who waits what became of it; False where that is to be seen yet."""
+    if isinstance(became, EngineUnavailableError):
+        return False
+    if future.done():  # it was cancelled
+        return True
+    if isinstance(became, Exception):
+        future.set_exception(became)
+    else:
+        future.set_result(became)
+    return True
 
 
 def shown(jobs: Sequence[str]) -> str:

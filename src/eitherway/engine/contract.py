@@ -8,7 +8,8 @@ means) is the worker's. Every method
 * blocks for the store's round trips alone, except `ready` and `events`, which wait;
 * never retries or sleeps on its own account: it raises `EngineUnavailableError` for what may work
   later and `EngineError` for what will not. When it raises, nothing of the call took effect
-  unless the method says otherwise.
+  unless the method says otherwise; or, where the store is on a network, nobody knows: an answer
+  may be lost, and a batch be done in part. A repeat finds what was done.
 
 What operators ask of it stands apart, in `operated.py`. How SQS with DynamoDB, and JetStream, keep
 each method: `docs/adr/0002-engine-contract.md`.
@@ -148,8 +149,9 @@ class Engine(OperatedEngine):
         """Commit attempts: each one's records, items and enqueued jobs together or not at all.
 
         Fenced by the lease's token, not by its time: a lapsed lease settles until somebody takes
-        it over. One member's conflict or lost lease is its own; an illegal transition is a bug of
-        the caller: `TransitionError`, and nothing of the call takes effect.
+        it over. One member's conflict, lost lease or failure is its own; where every member failed,
+        the first failure is raised. An illegal transition is a bug of the caller:
+        `TransitionError`, and nothing of the call takes effect.
 
         A settlement with `others` ends them in the same write as its work: a lost lease of any of
         them, which `Settled.lost` names, leaves all of them as they were. So does a `key` that

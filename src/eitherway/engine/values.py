@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
+from ..errors import EngineError
 from ..job import Attempt, FailureKind, JobRecord, JobState
 from ..problem import Answer
 from .idempotency import KeyEnd, KeyUse
@@ -221,6 +222,7 @@ class SettleStatus(Enum):
     LEASE_LOST = "lease_lost"  # another holder has the job, or it ended; nothing written
     CONFLICT = "conflict"  # a check failed; nothing written, the lease still holds
     THROTTLED = "throttled"  # a bucket holds too little; nothing written, the lease still holds
+    FAILED = "failed"  # the engine could not, `error` says why; nothing written that it knows of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,6 +238,7 @@ class Settled:
     lost: Sequence[str] = ()
     canceled: Sequence[str] = ()
     wait_seconds: float = 0.0  # throttled: the bucket could hold enough after that. A hint
+    error: EngineError | None = None  # failed: why
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

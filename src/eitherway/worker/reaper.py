@@ -48,8 +48,10 @@ class Reaper:
                 finish = self._runtime.judge.reaped(one, retry, now)
                 logger.warning("job %s was overdue: %s", one.job.id, finish.kind or finish.state)
                 settlements.append(Settlement(finish=finish))
-            if settlements:
-                await self._runtime.engine.settle(settlements)
+            settled = await self._runtime.engine.settle(settlements) if settlements else ()
+            for one, became in zip(overdue, settled, strict=True):
+                if became.error is not None:
+                    logger.warning("cannot reap job %s: %s", one.job.id, became.error)
             total += len(settlements)
             if len(overdue) < _BATCH:
                 return total

@@ -9,9 +9,9 @@ from ...engine.values import NewJob
 from ...errors import EngineUnavailableError
 from . import keys, parts
 from .core import Core
-from .looking import look_at
 from .rows import Row, fresh
 from .store import outcomes, whole
+from .sweep import look_at
 from .writes import Write, commit, create
 
 _TRIES = 5

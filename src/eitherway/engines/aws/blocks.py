@@ -9,9 +9,10 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TypeVar
 
+from ...engine.limit_rules import WANT_SECONDS
 from ...engine.limits import LimitRule, LimitUse
-from ...errors import EngineUnavailableError
-from .limit_use import WANT_SECONDS, Part, Use, to_image, to_key, to_use
+from ...errors import EngineError, EngineUnavailableError
+from .limit_use import Part, Use, to_image, to_key, to_use
 from .store import Store
 from .writes import Write, commit
 
@@ -29,12 +30,12 @@ _TRIES = 50
 class Block:
     """This process's part of one limit. On the event loop; changes of the item come one by one."""
 
-    def __init__(self, store: Store, name: str, process: str) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         self.name = name
         self.taken = 0  # places that attempts have, or are about to
         self.full = False  # somebody was told that there is no room
         self._store = store
-        self._process = process
+        self._process = store.name
         self._rule: LimitRule | None = None
         self._spare = 0  # starts drawn and not made; below zero: made and not yet told
         self._told = 0  # `taken`, as the others know it
@@ -214,8 +215,12 @@ class Block:
                 return result
             use.clean(now)
             self._spare -= spare
-            if await self._write(use):
-                return result
+            try:
+                if await self._write(use):
+                    return result
+            except EngineError:  # it may be written: told twice is better than drawn twice
+                self._spare += min(0, spare)
+                raise
             self._spare += spare
         raise EngineUnavailableError(f"others write the limit {self.name} all the time")
 

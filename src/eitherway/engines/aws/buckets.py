@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...engine.values import Charge
-from ...errors import EngineUnavailableError
+from ...errors import EngineError, EngineUnavailableError
+from .limit_use import MARGIN_SECONDS
 from .store import Store
 from .writes import Write, commit
+
+logger = logging.getLogger("eitherway.engine")
 
 _TRIES = 20
 _PLACE = {"S": "#buckets"}
@@ -25,7 +29,11 @@ class _Bucket:
 async def charge(store: Store, charges: Sequence[Charge]) -> float:
     """Take what all of them ask for, or nothing: after how many seconds to ask again, or 0."""
     for position, each in enumerate(charges):
-        wait_seconds = await _take(store, each, each.units)
+        try:
+            wait_seconds = await _take(store, each, each.units)
+        except EngineError:
+            await give_back(store, charges[:position])
+            raise
         if wait_seconds > 0:
             await give_back(store, charges[:position])
             return wait_seconds
@@ -33,9 +41,12 @@ async def charge(store: Store, charges: Sequence[Charge]) -> float:
 
 
 async def give_back(store: Store, charges: Sequence[Charge]) -> None:
-    """Put back what was taken for a commit that did not come."""
+    """Put back what was taken for a commit that did not come; what cannot be is lost."""
     for each in charges:
-        await _take(store, each, -each.units)
+        try:
+            await _take(store, each, -each.units)
+        except EngineError as error:
+            logger.warning("%d units of %s are lost: %s", each.units, each.bucket, error)
 
 
 async def _take(store: Store, charge: Charge, units: int) -> float:
@@ -43,13 +54,17 @@ async def _take(store: Store, charge: Charge, units: int) -> float:
         (image,) = await store.get(store.items, [_key(charge.bucket)])
         now = store.now()
         before = _bucket(image, charge, now)
+        is_set_back = before.filled > now + MARGIN_SECONDS
+        filled = now if is_set_back else max(now, before.filled)
         gained = max(0.0, now - before.filled) * charge.per_second
         tokens = min(charge.units_max, before.tokens + gained)
-        if tokens < units:
+        is_enough = tokens >= units
+        if not is_enough and not is_set_back:
             return (units - tokens) / charge.per_second
-        after = _Bucket(min(charge.units_max, tokens - units), now, before.stamp + 1)
+        left = min(charge.units_max, tokens - units) if is_enough else tokens
+        after = _Bucket(left, filled, before.stamp + 1)
         if not await commit(store, [_swap(store, charge.bucket, before, after)]):
-            return 0.0
+            return 0.0 if is_enough else (units - tokens) / charge.per_second
     raise EngineUnavailableError(f"others charge {charge.bucket} all the time")
 
 

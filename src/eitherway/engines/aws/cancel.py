@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...engine.cancellation import Cancellation
+from ...engine.stored import append_attempts
 from ...errors import EngineUnavailableError
-from ...job import Attempt, JobState, Outcome
+from ...job import JobState, Outcome
 from . import parts
 from .accept import new_row
 from .core import Core
-from .looking import look_at
-from .rows import Row, append_attempts, moved, quiet
+from .rows import Row, moved, quiet
 from .store import gathered
+from .sweep import look_at
 from .writes import commit, create, swap
 
 _TRIES = 8
@@ -81,16 +82,10 @@ async def _cancel(core: Core, wanted: Cancellation) -> bool:
 
 def canceled(row: Row, wanted: Cancellation, now: float) -> Row:
     """The row as it ends. Whoever holds it goes on for a moment, and keeps its places."""
+    running = row.running
     ended = []
-    if row.state is JobState.RUNNING and row.attempt_started is not None:
-        ended = [
-            Attempt(
-                number=row.starts,
-                outcome=Outcome.CANCELED,
-                started=row.attempt_started,
-                finished=wanted.at,
-            )
-        ]
+    if running is not None:
+        ended = [replace(running, outcome=Outcome.CANCELED, finished=wanted.at)]
     after = moved(
         row,
         JobState.CANCELED,

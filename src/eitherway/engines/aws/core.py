@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ...engine.waking import Topic, Wake
 from ...ids import Randomness
 from .counters import Counters
 from .hints import Hints
@@ -12,7 +13,6 @@ from .mending import Mending
 from .rows import Row
 from .store import Store, gathered
 from .stream import Stream
-from .wake import Topic, Wake
 
 
 @dataclass(kw_only=True, slots=True)

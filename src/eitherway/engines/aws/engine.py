@@ -40,10 +40,10 @@ from . import (
     overdue,
     purge,
     reads,
-    ready,
     receive,
     settle,
     taking,
+    waiting,
 )
 from . import keys as idempotency
 from .able import CAPABILITIES, STEPS
@@ -115,7 +115,7 @@ class AwsEngine(OperatedAws, Engine):
 
     async def ready(self, demands: Sequence[Demand], wait_seconds: float) -> Sequence[str]:
         """Ask the index; then wait for a hint, or until a job falls due."""
-        return await ready.ready(self._opened(), demands, wait_seconds)
+        return await waiting.ready(self._opened(), demands, wait_seconds)
 
     async def receive(self, demands: Sequence[Demand]) -> Sequence[Delivery]:
         """Claim what hints and the index name, each by a conditional write."""

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from ...engine.event_query import EventPage, OwnedBy, WhichJobs
 from ...engine.values import Event
+from ...engine.waking import Topic
 from ...errors import EngineError
 from .core import Core
 from .cursors import BEGINNING, to_cursor, to_places
 from .stream import Piece, Stream
-from .wake import Topic
 
 _PAUSE_SECONDS = 1.0
 """Between two looks: a stream cannot be waited for."""
@@ -27,11 +27,11 @@ async def events(
     if after is None:
         return EventPage(events=(), cursor=to_cursor(await _now(core.log)))
     places = await _resumed(core.log, after)
-    until = core.store.now() + wait_seconds
+    until = core.store.clock.monotonic() + wait_seconds
     while True:
         seen = core.wake.count(Topic.EVENTS)
         found, places, is_end = await _page(core.log, places, jobs)
-        left = until - core.store.now()
+        left = until - core.store.clock.monotonic()
         if found or left <= 0 or core.wake.closed:
             return EventPage(events=found, cursor=to_cursor(places))
         if is_end:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ...engine.stored import to_text
 from ...engine.values import Extension, Lease
 from ...errors import EngineUnavailableError
 from ...job import JobState
 from . import parts
 from .core import Core
-from .rows import Row, Told, quiet, to_text
+from .rows import Row, Told, quiet
 from .store import gathered
 from .writes import commit, swap
 

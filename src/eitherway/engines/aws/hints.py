@@ -12,12 +12,12 @@ from typing import Any
 
 from ...clock import SystemClock
 from ...engine.values import Demand
+from ...engine.waking import Wake
 from ...errors import EitherwayError
 from .polls import Polls
 from .queues import Queues
 from .rows import Row
 from .store import Store, gathered
-from .wake import Wake
 
 logger = logging.getLogger("eitherway.engine")
 

@@ -14,7 +14,7 @@ from ...engine.item_query import FoundItem, ItemPage, ItemQuery
 from ...engine.values import Item, ItemCheck, ItemKey, ItemWrite, Work
 from .codec import Image
 from .store import Store
-from .writes import Write
+from .writes import MARK, Write
 
 _NOTHING = Item(version=0, value=None)
 _VALUE = {"#value": "value"}  # a word of DynamoDB's own
@@ -62,7 +62,10 @@ async def query(store: Store, wanted: ItemQuery) -> ItemPage:
 
 
 def writes(store: Store, work: Work) -> list[Write]:
-    """What a settlement has to check and to write: one entry for each item."""
+    """What a settlement has to check and to write: one entry for each item.
+
+    Each says in the item who wrote it last, as two may write the same over the same version.
+    """
     checks = {check.key: check for check in work.checks}
     changes = {write.key: write for write in work.writes}
     return [
@@ -83,16 +86,18 @@ async def conflicts(store: Store, checks: Sequence[ItemCheck]) -> list[ItemKey]:
 
 def _change(store: Store, change: ItemWrite, check: ItemCheck | None) -> Write:
     condition, values = _condition(check)
-    values[":one"] = {"N": "1"}
-    update = "ADD version :one REMOVE #value"
+    mark = store.mark()
+    values |= {":one": {"N": "1"}, ":mark": {"S": mark}}
+    update = f"ADD version :one SET {MARK} = :mark REMOVE #value"
     if change.value is not None:
-        update = "ADD version :one SET #value = :value"
+        update = f"ADD version :one SET {MARK} = :mark, #value = :value"
         values[":value"] = {"B": change.value}
     return Write(
         action="Update",
         table=store.items,
         image=_key(change.key),
         update=update,
+        mark=mark,
         condition=condition,
         names=_VALUE,
         values=values,

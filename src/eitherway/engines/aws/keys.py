@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...engine.idempotency import KeyEnd, KeyHold, KeyRecord, KeyWish
+from ...engine.key_rules import StoredKey, bound, ended, held
 from ...engine.values import NewJob
 from ...errors import EngineUnavailableError
-from .key_rows import KeyRow, bound, ended, extended, held, to_image, to_key, to_key_row
+from .codec import Image
+from .key_images import to_image, to_key, to_stored
 from .store import gathered
 from .writes import Write, commit
 
@@ -48,66 +50,61 @@ async def claim(core: Core, wishes: Sequence[KeyWish]) -> list[KeyHold | KeyReco
 
 async def look_up(core: Core, keys: Sequence[str]) -> list[KeyRecord | None]:
     """What the keys stand for, None for those that nobody used, or that have expired."""
-    rows = await _read(core, keys)
+    found = [_stored(image) for image in await _read(core, keys)]
     now = core.store.now()
-    return [None if row is None or row.is_over(now) else row.record(now) for row in rows]
+    return [None if key is None or key.is_over(now) else key.record(now) for key in found]
 
 
 async def ending(core: Core, end: KeyEnd) -> Write | None:
     """The write that ends the hold on a key; None where somebody else holds it by now."""
     hold = end.hold
-    (row,) = await _read(core, [hold.key])
-    if row is None or not row.is_held_by(hold.job_id, hold.token):
+    (image,) = await _read(core, [hold.key])
+    before = _stored(image)
+    if before is None or not before.is_held_by(hold.job_id, hold.token):
         return None
-    return _replace(core, hold.key, row, ended(row, end))
+    return _replace(core, hold.key, image, ended(before, end))
 
 
-def _binding(core: Core, job: NewJob, row: KeyRow | None) -> Binding:
+def _binding(core: Core, job: NewJob, image: Image | None) -> Binding:
     use = job.key
     if use is None:
         return Binding(able=True)
-    after = bound(row, use, job.id, core.store.now())
+    after = bound(_stored(image), use, job.id, core.store.now())
     if after is None:
         return Binding(able=False)
-    return Binding(able=True, write=_replace(core, use.key, row, after))
+    return Binding(able=True, write=_replace(core, use.key, image, after))
 
 
 async def _claim(core: Core, wish: KeyWish) -> KeyHold | KeyRecord:
-    use = wish.use
+    key = wish.use.key
     for _ in range(_TRIES):
-        (row,) = await _read(core, [use.key])
-        now = core.store.now()
-        if row is not None and row.is_held_by(wish.job_id, use.token):
-            after = extended(row, now + wish.lease_seconds)
-        elif row is None or row.may_be_had(use, now):
-            after = held(row, wish, now)
-        else:
-            return row.record(now)
-        if not await commit(core.store, [_replace(core, use.key, row, after)]):
-            return KeyHold(key=use.key, job_id=after.job_id, token=after.token)
+        (image,) = await _read(core, [key])
+        after = held(_stored(image), wish, core.store.now())
+        if isinstance(after, KeyRecord):
+            return after
+        if not await commit(core.store, [_replace(core, key, image, after)]):
+            return KeyHold(key=key, job_id=after.job_id, token=after.token)
     raise EngineUnavailableError("others write to the same key all the time")
 
 
-async def _read(core: Core, keys: Sequence[str]) -> list[KeyRow | None]:
-    images = await core.store.get(core.store.jobs, [to_key(key) for key in keys])
-    return [None if image is None else to_key_row(image) for image in images]
+async def _read(core: Core, keys: Sequence[str]) -> list[Image | None]:
+    return await core.store.get(core.store.jobs, [to_key(key) for key in keys])
 
 
-def _replace(core: Core, key: str, before: KeyRow | None, after: KeyRow) -> Write:
-    image = to_image(key, after)
+def _stored(image: Image | None) -> StoredKey | None:
+    return None if image is None else to_stored(image)
+
+
+def _replace(core: Core, key: str, before: Image | None, after: StoredKey) -> Write:
+    """Put a key in the place of what was read of it, if nobody else has."""
     if before is None:
+        image = to_image(key, after, stamp=1)
         return Write(table=core.store.jobs, image=image, condition="attribute_not_exists(id)")
     # A key that was purged begins anew, so its stamp alone does not say that it is the same one.
-    values: dict[str, Any] = {
-        ":stamp": {"N": str(before.stamp)},
-        ":token": {"N": str(before.token)},
-        ":job": {"S": before.job_id},
-    }
-    condition = "stamp = :stamp AND #token = :token AND job_id = :job"
     return Write(
         table=core.store.jobs,
-        image=image,
-        condition=condition,
+        image=to_image(key, after, stamp=int(before["stamp"]["N"]) + 1),
+        condition="stamp = :stamp AND #token = :token AND job_id = :job",
         names={"#token": "token"},
-        values=values,
+        values={":stamp": before["stamp"], ":token": before["token"], ":job": before["job_id"]},
     )

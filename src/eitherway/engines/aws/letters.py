@@ -11,9 +11,9 @@ from ...errors import EngineUnavailableError
 from ...job import JobState
 from . import parts
 from .core import Core
-from .looking import look_at
 from .rows import Row, moved
 from .store import gathered
+from .sweep import look_at
 from .writes import Write, commit, swap
 
 T = TypeVar("T")
@@ -55,9 +55,9 @@ async def _redrive(core: Core, wanted: Redrive) -> bool:
         if wanted.message is not None and after.payload_apart:
             writes.append(parts.payload(core.store, after))
         if not await commit(core.store, writes):
+            await core.told((row, after))
             unused = row.payload_apart and not after.payload_apart
             await parts.delete(core.store, [replace(row, payload_apart=unused)])
-            await core.told((row, after))
             return True
     raise EngineUnavailableError(f"others write job {wanted.job_id} all the time")
 
@@ -103,7 +103,7 @@ async def _discard(core: Core, job_id: str) -> bool:
             values={":stamp": {"N": str(row.stamp)}},
         )
         if not await commit(core.store, [write]):
-            await parts.delete(core.store, [row])
             core.counters.count(row, None)
+            await parts.delete(core.store, [row])
             return True
     raise EngineUnavailableError(f"others write job {job_id} all the time")

@@ -6,23 +6,18 @@ write. The sum of the blocks, and of what is held for calls, never exceeds the l
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from ...engine.limit_rules import NO_LIMIT, CommonUse, for_calls
 from ...engine.limits import LimitRule, LimitUse, Share, ShareWish
 from .codec import Image
 
-NO_LIMIT = 2**31
-WANT_SECONDS = 2.0
 MARGIN_SECONDS = 1.0
 """For clocks that differ: so long after its lease a block counts still."""
-
-_ROUNDING = 1e-3
-"""The clock's rounding must not cost a whole token."""
 
 
 @dataclass(slots=True)
@@ -53,15 +48,10 @@ class Part:
 
 
 @dataclass(slots=True)
-class Use:
+class Use(CommonUse):
     """What is in use of a limit."""
 
     parts: dict[str, Part] = field(default_factory=dict)  # by the process
-    started: int = 0
-    tokens: float | None = None
-    filled: float | None = None
-    calls_want: float = 0.0
-    jobs_want: float = 0.0
     learned: bytes | None = None
     stamp: int = 0
 
@@ -70,11 +60,15 @@ class Use:
         return self.parts.setdefault(process, Part())
 
     def turn_back(self, now: float) -> bool:
-        """Fill from here on where the clock was set back; whether it was by much."""
-        if self.filled is None or self.filled <= now:
+        """Fill from here on where the clock was set back; whether it was.
+
+        By less than clocks differ it was not: to fill from each clock in turn would gain what they
+        differ by, each time.
+        """
+        if self.filled is None or self.filled <= now + MARGIN_SECONDS:
             return False
-        ahead_seconds, self.filled = self.filled - now, now
-        return ahead_seconds > MARGIN_SECONDS
+        self.filled = now
+        return True
 
     def clean(self, now: float) -> None:
         """Forget the parts that are over; what a dead process had is free then."""
@@ -123,26 +117,7 @@ class Use:
 
     def is_held_from_jobs(self, rule: LimitRule, process: str, now: float) -> bool:
         """Whether calls hold more than their part while jobs have no place, and do not know yet."""
-        if rule.in_flight is None or self.held(now) <= for_calls(rule):
-            return False
-        no_place = self.places(rule, process, now) <= 0
-        return no_place and self.jobs_want < now + WANT_SECONDS / 2
-
-    def starts(self, rule: LimitRule, now: float) -> tuple[int, float]:
-        """How many starts can be drawn now; and, where none can, after how many seconds one can."""
-        if rule.per_second is None:
-            return NO_LIMIT, 0.0
-        tokens = self._tokens(rule, rule.per_second, now)
-        if tokens + _ROUNDING >= 1:
-            return math.floor(tokens + _ROUNDING), 0.0
-        return 0, (1 - tokens) / rule.per_second
-
-    def draw(self, rule: LimitRule, count: int, now: float) -> None:
-        """Take starts out, or with a negative count put them back."""
-        self.started += count
-        if rule.per_second is not None:
-            left = self._tokens(rule, rule.per_second, now) - count
-            self.tokens, self.filled = min(rule.burst, left), now
+        return self.is_kept_from_jobs(rule, self.held(now), self.places(rule, process, now), now)
 
     def draw_ahead(self, rule: LimitRule, process: str, now: float, seconds: float) -> int:
         """Draw starts for a process to make within the next seconds; how many.
@@ -160,39 +135,20 @@ class Use:
     def share(self, wish: ShareWish, process: str, now: float) -> Share:
         """Let a process hold places and draw starts for calls, as far as there are."""
         rule, part = wish.limit, self.part(process)
-        others = self.held(now, besides=process)
-        free = fair = NO_LIMIT
+        others, free = self.held(now, besides=process), NO_LIMIT
         if rule.in_flight is not None:
             free = rule.in_flight - part.running - self.places_of_others(process, now) - others
-            if self.jobs_want > now:
-                fair = max(0, for_calls(rule) - others)
-        slots = max(wish.in_use, min(wish.slots, free, fair))
-        if slots < wish.slots and free <= wish.in_use:
-            self.calls_want = now + WANT_SECONDS
-        part.held, part.held_until = slots, now + wish.lease_seconds if slots else 0.0
-        if wish.unused:
-            self.draw(rule, -wish.unused, now)
-        able, wait = self.starts(rule, now)
-        starts = min(able, wish.starts)
-        self.draw(rule, starts, now)
-        wait_seconds = None if rule.per_second is None else wait
-        return Share(slots=slots, starts=starts, fair=fair, wait_seconds=wait_seconds)
+        share = self.grant(wish, free, others, now)
+        part.held, part.held_until = share.slots, now + wish.lease_seconds if share.slots else 0.0
+        return share
+
+    def burst(self, rule: LimitRule, now: float) -> float:
+        """How many starts may be saved up: what is drawn for later is, too."""
+        ahead = sum(part.ahead for part in self.parts.values() if part.ahead_until > now)
+        return rule.burst - ahead
 
     def _others(self, process: str) -> Iterator[Part]:
         return (part for name, part in self.parts.items() if name != process)
-
-    def _tokens(self, rule: LimitRule, per_second: float, now: float) -> float:
-        # What is drawn for later is saved up, too.
-        ahead = sum(part.ahead for part in self.parts.values() if part.ahead_until > now)
-        if self.tokens is None or self.filled is None:
-            return rule.burst - ahead
-        gained = max(0.0, now - self.filled) * per_second
-        return min(rule.burst - ahead, self.tokens + gained)
-
-
-def for_calls(rule: LimitRule) -> int:
-    """How many places calls may hold while jobs wait for some, and keep while they do."""
-    return rule.reserved or (rule.in_flight or 0) // 2
 
 
 def to_key(name: str) -> dict[str, Any]:

@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Iterable, Sequence
 
 from ...engine.limits import Lesson, LimitUse, Share, ShareWish
 from ...engine.values import Demand, Lease
+from ...engine.waking import Topic, Wake
 from ...errors import EitherwayError
-from ...ids import Randomness
 from . import pauses
 from .blocks import FRESH_SECONDS, Block
 from .limit_use import PLACE, Use, to_key, to_use
 from .rows import Row
 from .store import Store, gathered
-from .wake import Topic, Wake
 
 logger = logging.getLogger("eitherway.engine")
 
@@ -27,10 +26,9 @@ GIVE_BACK_SECONDS = 1.0
 class Limits:
     """What this process holds of limits."""
 
-    def __init__(self, store: Store, wake: Wake, randomness: Randomness) -> None:
+    def __init__(self, store: Store, wake: Wake) -> None:
         self._store = store
         self._wake = wake
-        self._name = randomness.name()  # of this process
         self._blocks: dict[str, Block] = {}
         self._places: dict[str, dict[int, tuple[str, ...]]] = {}  # by job and token: its limits
         self._paused: frozenset[str] = frozenset()
@@ -140,7 +138,7 @@ class Limits:
             await _forgiving(block.give_back(at_close=True), block)
 
     async def _share(self, wish: ShareWish) -> Share:
-        name, now = self._name, self._store.now()
+        name, now = self._store.name, self._store.now()
 
         def share(use: Use) -> tuple[tuple[Share, bool], bool]:
             held, wanted = use.part(name).held, use.calls_want
@@ -184,7 +182,7 @@ class Limits:
     def _block(self, name: str) -> Block:
         block = self._blocks.get(name)
         if block is None:
-            block = self._blocks[name] = Block(self._store, name, self._name)
+            block = self._blocks[name] = Block(self._store, name)
         return block
 
     def _end(self, job_id: str, token: int) -> None:

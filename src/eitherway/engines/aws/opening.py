@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, NoCredentialsError, PartialCreden
 
 from ...clock import Clock
 from ...engine.contract import Step
+from ...engine.waking import Wake
 from ...errors import ConfigurationError, EngineError, EngineUnavailableError
 from ...ids import Randomness
 from . import tables
@@ -19,7 +20,15 @@ from .mending import Mending
 from .store import Store, code_of, gathered
 from .stream import Stream
 from .url import Place
-from .wake import Wake
+
+_AWS = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+)
+"""What the names of AWS's own endpoints end in, those of both IP versions included."""
 
 _DENIED = frozenset(
     {
@@ -53,7 +62,7 @@ async def open_core(
         store=store,
         wake=wake,
         hints=Hints(store, wake, create=may_create),
-        limits=Limits(store, wake, randomness),
+        limits=Limits(store, wake),
         counters=counters,
         mending=Mending(store, counters),
         log=Stream(store),
@@ -67,7 +76,7 @@ _TABLES = (tables.jobs, tables.items)
 def is_aws(store: Store) -> bool:
     """Whether this is AWS itself, where making things is a deployment's."""
     host = str(store.dynamo.meta.endpoint_url)
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    return host.endswith(_AWS)
 
 
 async def _table(store: Store, properties: Any, *, create: bool) -> None:

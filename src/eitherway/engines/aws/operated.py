@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from ...engine.listing import JobFilter, JobPage
 from ...engine.operated import OperatedEngine
 from ...engine.values import Flow, OperationStatistics, Redrive
+from ...engine.waking import Topic
 from . import letters, listing, pauses, statistics
 from .core import Core
-from .wake import Topic
 
 
 class OperatedAws(OperatedEngine):

@@ -5,17 +5,21 @@ The index may be behind by a moment, so every find is settled by a conditional w
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ...engine.values import Lease, Overdue
+from ...errors import EngineError
 from . import parts, sweep
 from .cancel import let_go
 from .core import Core
-from .looking import look_at
 from .rows import Row, quiet, to_record
 from .store import gathered, outcomes, some
+from .sweep import look_at
 from .writes import commit, swap
+
+logger = logging.getLogger("eitherway.engine")
 
 _ROUNDS_MAX = 20
 """Of one call: finds that are for nobody to settle may stand before those that are."""
@@ -36,8 +40,14 @@ async def overdue(core: Core, count: int, lease_seconds: float) -> list[Overdue]
         if not ids:
             break
         seen |= set(ids)
-        rows = [row for row in await parts.read(core.store, ids) if row is not None]
-        taken += await _look(core, rows, lease_seconds)
+        try:
+            rows = [row for row in await parts.read(core.store, ids) if row is not None]
+            taken += await _look(core, rows, lease_seconds)
+        except EngineError as error:
+            if not taken:
+                raise
+            logger.warning("no more overdue jobs for now: %s", error)
+            break
     return taken
 
 

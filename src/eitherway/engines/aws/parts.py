@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...errors import EngineError
 from .codec import BACKSTOP_SECONDS, Image, to_row
 from .rows import Row
-from .store import Store, gathered
+from .store import Store, outcomes
 from .tables import EXPIRY
 from .writes import Write, commit
+
+logger = logging.getLogger("eitherway.engine")
 
 INLINE_BYTES = 8 * 1024
 """Larger payloads and answers are items of their own, `ID#payload` and `ID#answer#TOKEN`."""
@@ -72,12 +76,17 @@ async def read(store: Store, ids: Sequence[str]) -> list[Row | None]:
 
 
 async def delete(store: Store, rows: Sequence[Row]) -> None:
-    """Delete what was kept apart of rows that are no more."""
-    await gathered(
+    """Delete what was kept apart of rows that are no more; what cannot be, nobody names."""
+    deleted = await outcomes(
         store.call(store.dynamo.delete_item, TableName=store.jobs, Key=key)
         for row in rows
         for key in _apart(row)
     )
+    for one in deleted:
+        if isinstance(one, EngineError):
+            logger.warning("a large part of a job that is no more stays: %s", one)
+        elif isinstance(one, BaseException):
+            raise one
 
 
 def _apart(row: Row) -> list[dict[str, Any]]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ...engine.waking import Topic, Wake
 from ...errors import EitherwayError
 from .queues import BATCH, Queues
 from .store import Store
-from .wake import Topic, Wake
 
 logger = logging.getLogger("eitherway.engine")
 

@@ -25,8 +25,8 @@ async def purge(core: Core, count: int, tombstone_seconds: float) -> int:
     purged = 0
     seen: set[str] = set()
     for _ in range(_PAGES_MAX):
-        ids = [id_ for id_ in await sweep.found(core.store, "purge", count) if id_ not in seen]
-        ids = ids[: count - purged]
+        found = await sweep.found(core.store, "purge", count + len(seen))
+        ids = [id_ for id_ in found if id_ not in seen][: count - purged]
         if not ids:
             break
         seen |= set(ids)
@@ -66,8 +66,8 @@ async def _purge(core: Core, image: Image, tombstone_seconds: float) -> bool:
         write = _bury(core, row, until)
     if await commit(core.store, [write]):
         return False
-    await parts.delete(core.store, [row])
     core.counters.count(row, None)
+    await parts.delete(core.store, [row])
     return True
 
 

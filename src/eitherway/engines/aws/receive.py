@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ...engine.values import Delivery, Demand, Lease
+from ...errors import EngineError
 from ...job import JobState
 from . import parts, waiting
 from .core import Core
 from .rows import Row, message_of, moved, to_record
-from .store import gathered, outcomes, some
+from .store import outcomes, some, whole
 from .writes import Write, commit, create, swap
+
+logger = logging.getLogger("eitherway.engine")
 
 _ROUNDS = 12
 """How often it is looked for others, where somebody else was faster."""
@@ -23,8 +27,11 @@ _CROWD = 4
 async def receive(core: Core, demands: Sequence[Demand]) -> list[Delivery]:
     """Lease due jobs, as many as each demand asks for and its limits allow."""
     wanted = [demand for demand in demands if demand.count > 0]
-    found = await gathered(_receive(core, demand) for demand in wanted)
-    return [delivery for one in found for delivery in one]
+    results = await outcomes(_receive(core, demand) for demand in wanted)
+    deliveries = [delivery for one in some(results) for delivery in one]
+    if not deliveries:
+        whole(results)  # nothing is lost by raising it
+    return deliveries
 
 
 async def claim(
@@ -75,23 +82,37 @@ async def _receive(core: Core, demand: Demand) -> list[Delivery]:
     passed: set[str] = set()
     for tried in range(_ROUNDS):
         left = replace(demand, count=demand.count - len(deliveries))
-        hints = await core.hints.take(demand, left.count)
-        # Where others were faster, they ask for the same ones: better for any of the next ones.
-        look_at = left.count * (_CROWD if tried else 1)
-        ids = await _candidates(core, demand, hints, look_at, passed)
-        able = await _able(core, demand, ids, hints)
-        if tried:
-            able.sort(key=lambda _: core.randomness.uniform(0, 1))
-        wanted = able[: left.count]
-        claimed, room = await _claim(core, demand, wanted)
-        passed |= set(ids) - {row.id for row in able} | {row.id for row in wanted}
-        await _keep(core, demand, hints, able[room:])
+        try:
+            claimed, is_all = await _round(core, left, passed, is_first=not tried)
+        except EngineError as error:
+            if not deliveries:
+                raise
+            logger.warning("no more jobs of %s for now: %s", demand.operation, error)
+            break  # what is claimed is handed out all the same: nobody else would run it
         deliveries += claimed
-        if len(deliveries) == demand.count or room < len(wanted) or not ids:
+        if is_all or len(deliveries) == demand.count:
             break
     if deliveries:
         await core.told()
     return deliveries
+
+
+async def _round(
+    core: Core, demand: Demand, passed: set[str], *, is_first: bool
+) -> tuple[list[Delivery], bool]:
+    """Claim some; those, and whether that was all there are, or there is no room for more."""
+    hints = await core.hints.take(demand, demand.count)
+    # Where others were faster, they ask for the same ones: better for any of the next ones.
+    look_at = demand.count * (1 if is_first else _CROWD)
+    ids = await _candidates(core, demand, hints, look_at, passed)
+    able = await _able(core, demand, ids, hints)
+    if not is_first:
+        able.sort(key=lambda _: core.randomness.uniform(0, 1))
+    wanted = able[: demand.count]
+    claimed, room = await _claim(core, demand, wanted)
+    passed |= set(ids) - {row.id for row in able} | {row.id for row in wanted}
+    await _keep(core, demand, hints, able[room:])
+    return claimed, room < len(wanted) or len(ids) < look_at
 
 
 async def _candidates(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...engine.idempotency import KeyState
 from ...engine.values import NewJob
 from . import keys
 from .codec import BACKSTOP_SECONDS, Image
@@ -31,7 +32,8 @@ class Bound(NamedTuple):
 async def bind(core: Core, job: NewJob) -> Bound:
     """Whether it is a repeat, and if not, the write that makes its key stand for it.
 
-    Another request under the same key is no repeat: it is a job of its own, without a key.
+    Another request under the same key is no repeat: it is a job of its own, without a key. Nor is
+    one whose key stands for a call, made while the operation was direct: that may come to nothing.
     """
     if job.key is None:
         return Bound()
@@ -41,8 +43,9 @@ async def bind(core: Core, job: NewJob) -> Bound:
             return Bound(key=binding.write)
         (found,) = await keys.look_up(core, [job.key.key])
         if found is not None:  # else its time was over in between
-            same = found.fingerprint == job.key.fingerprint
-            return Bound(first=found.job_id) if same else Bound()
+            is_same = found.fingerprint == job.key.fingerprint
+            is_repeat = is_same and found.state is KeyState.JOB
+            return Bound(first=found.job_id) if is_repeat else Bound()
 
 
 async def remember(core: Core, job: NewJob, first: str) -> None:

@@ -6,25 +6,12 @@ Every transition reads the row, makes the next one and puts it in the place of t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from pydantic_core import from_json, to_json
-
+from ...engine.stored import NO_ATTEMPTS, from_text, to_answer, to_attempts
 from ...engine.values import Message, NewJob
-from ...job import (
-    ATTEMPTS_KEPT,
-    EXCEPTIONS_KEPT,
-    TERMINAL,
-    WAITING,
-    Attempt,
-    FailureKind,
-    JobRecord,
-    JobState,
-    Outcome,
-)
-from ...problem import Answer
+from ...job import TERMINAL, WAITING, Attempt, FailureKind, JobRecord, JobState
 
 
 class Told(NamedTuple):
@@ -56,7 +43,7 @@ class Row:
     attempt: int = 0
     attempts_max: int
     starts: int = 0
-    attempts: str = "[]"  # those that have ended, JSON
+    attempts: str = NO_ATTEMPTS  # those that have ended, JSON
     attempt_started: float | None = None
     suspect: bool = False
     alone: bool = False  # of the last worker's lease
@@ -97,6 +84,13 @@ class Row:
     def dead(self) -> bool:
         """Whether it is a dead letter."""
         return self.state is JobState.FAILED and self.kind is not FailureKind.REJECTED
+
+    @property
+    def running(self) -> Attempt | None:
+        """The attempt that goes on."""
+        if self.state is not JobState.RUNNING or self.attempt_started is None:
+            return None
+        return Attempt(number=self.starts, started=self.attempt_started)
 
     def holds(self, token: int) -> bool:
         """Whether the lease of this token holds it still."""
@@ -179,11 +173,11 @@ def to_record(row: Row, now: float) -> JobRecord:
         attempt=row.attempt,
         attempts_max=row.attempts_max,
         starts=row.starts,
-        attempts=_attempts(row),
+        attempts=to_attempts(row.attempts, row.running),
         suspect=row.suspect,
-        progress=_parse(row.progress),
-        answer=_answer(row),
-        error=_parse(row.error),
+        progress=from_text(row.progress),
+        answer=to_answer(row.answer_status, row.answer_type, row.answer_body),
+        error=from_text(row.error),
         kind=row.kind,
         cause=row.cause,
         hidden=row.hidden,
@@ -197,41 +191,3 @@ def to_record(row: Row, now: float) -> JobRecord:
 def message_of(row: Row) -> Message:
     """What was asked."""
     return Message(payload=row.payload, params=row.params, headers=row.headers)
-
-
-def append_attempts(stored: str, ended: Sequence[Attempt]) -> str:
-    """The ended attempts once these have ended too; the last `ATTEMPTS_KEPT` of them."""
-    if not ended:
-        return stored
-    earlier = [] if stored == "[]" else from_json(stored)
-    for attempt in earlier[: max(0, len(earlier) + len(ended) - EXCEPTIONS_KEPT)]:
-        attempt["exception"] = None
-    return to_json([*earlier, *ended][-ATTEMPTS_KEPT:]).decode()
-
-
-def to_text(value: Mapping[str, Any] | None) -> str | None:
-    """The JSON text of a mapping; None stays None."""
-    return None if value is None else to_json(value).decode()
-
-
-def _attempts(row: Row) -> tuple[Attempt, ...]:
-    ended = () if row.attempts == "[]" else tuple(map(_attempt, from_json(row.attempts)))
-    if row.state is not JobState.RUNNING or row.attempt_started is None:
-        return ended
-    running = Attempt(number=row.starts, started=row.attempt_started)
-    return (*ended, running)[-ATTEMPTS_KEPT:]
-
-
-def _attempt(values: dict[str, Any]) -> Attempt:
-    outcome = values["outcome"]
-    return Attempt(**{**values, "outcome": None if outcome is None else Outcome(outcome)})
-
-
-def _answer(row: Row) -> Answer | None:
-    if row.answer_status is None:
-        return None
-    return Answer(row.answer_status, row.answer_type or "", row.answer_body or b"")
-
-
-def _parse(text: str | None) -> Any:
-    return None if text is None else from_json(text)

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from ...engine.stored import append_attempts, to_text
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus
-from ...errors import EngineUnavailableError
+from ...errors import EngineError, EngineUnavailableError
 from ...job import WAITING, check_transition
 from . import buckets, items, keys, parts
 from .accept import new_row
 from .cancel import let_go
 from .core import Core
 from .extend import held_rows
-from .looking import look_at
-from .rows import Row, append_attempts, fallen_due, moved, to_text
+from .rows import Row, fallen_due, moved
 from .store import gathered, is_throttled, outcomes, whole
+from .sweep import look_at
 from .writes import Refused, Write, commit, create, swap
 
 _TRIES = 8
@@ -25,7 +26,10 @@ _BUSY_SECONDS = 1.0
 
 
 async def settle(core: Core, settlements: Sequence[Settlement]) -> list[Settled]:
-    """Commit attempts, each by itself. An illegal transition refuses the whole call."""
+    """Commit attempts, each by itself. An illegal transition refuses the whole call.
+
+    What DynamoDB would not take of one is said of that one: the others are settled, and told of.
+    """
     core.store.at_step("settle.begun")
     now = core.store.now()
     leases = [finish.lease for one in settlements for finish in one.finishes]
@@ -43,7 +47,18 @@ async def settle(core: Core, settlements: Sequence[Settlement]) -> list[Settled]
     if changes:
         await core.told(*changes)
         core.store.at_step("settle.hinted")
-    return whole(settled)
+    return _told(settled)
+
+
+def _told(settled: Sequence[Settled | BaseException]) -> list[Settled]:
+    """What became of each; the first error where nothing became of any."""
+    if all(isinstance(one, BaseException) for one in settled):
+        return whole(settled)
+    failed = [
+        Settled(status=SettleStatus.FAILED, error=one) if isinstance(one, EngineError) else one
+        for one in settled
+    ]
+    return whole(failed)
 
 
 @dataclass(slots=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
+from itertools import count
 from typing import Any, TypeVar
 
 import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.loaders import Loader, create_loader
 
 from ...clock import Clock
 from ...engine.contract import Step
@@ -38,7 +42,7 @@ _THROTTLED = frozenset(
         "ThrottlingException",
     }
 )
-_LATER = _THROTTLED | {
+FOR_NOW = _THROTTLED | {
     "InternalFailure",
     "InternalServerError",
     "LimitExceededException",
@@ -46,6 +50,7 @@ _LATER = _THROTTLED | {
     "TransactionConflictException",
     "TransactionInProgressException",
 }
+"""What is refused with these codes may be taken later."""
 
 
 class Store:
@@ -57,20 +62,24 @@ class Store:
         self.at_step = at_step
         self.jobs = names.jobs_table(place.prefix)
         self.items = names.items_table(place.prefix)
+        # Of this process. Not from `Randomness`: a seed must not give two processes the same name.
+        self.name = os.urandom(8).hex()
+        self._marks = count(1)
         quiet = logging.getLogger("botocore")  # at INFO it tells where it found its settings
         if quiet.level == logging.NOTSET:
             quiet.setLevel(logging.WARNING)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="eitherway-aws")
-        self._session = session = boto3.session.Session(region_name=place.region)
-        self._config = config = Config(
+        self._session = session = _session(place.region)
+        self._config = Config(
             retries={"mode": "standard", "total_max_attempts": 2},
             connect_timeout=5,
-            read_timeout=30,  # a long poll takes 20
+            read_timeout=10,
             max_pool_connections=4 * THREADS,
         )
-        self.dynamo = session.client("dynamodb", config=config)
-        self.sqs = session.client("sqs", config=config)
         self._management: dict[str, Any] = {}
+        self.dynamo = session.client("dynamodb", config=self._config)
+        long = Config(read_timeout=30)  # a long poll takes 20
+        self.sqs = session.client("sqs", config=self._config.merge(long))
 
     def close(self) -> None:
         """Take no more calls. What is under way ends by itself."""
@@ -96,6 +105,10 @@ class Store:
     def now(self) -> float:
         """The time of the engine's clock."""
         return self.clock.now()
+
+    def mark(self) -> str:
+        """What no other write is marked with, of this process or another."""
+        return f"{self.name}.{next(self._marks)}"
 
     async def call(self, method: Callable[..., T], **arguments: Any) -> T:
         """What a client's method gives; its errors as the engine's own."""
@@ -157,6 +170,18 @@ class Store:
         return found
 
 
+def _session(region: str) -> boto3.session.Session:
+    """A session of its own, with credentials as they are now; what describes AWS is read once."""
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path")))
+    return boto3.session.Session(region_name=region, botocore_session=core)
+
+
+@cache
+def _loader(data_path: str | None) -> Loader:
+    return create_loader(data_path)
+
+
 def _name(key: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple((name, *value.items()) for name, value in sorted(key.items()))
 
@@ -186,7 +211,7 @@ def some(results: Sequence[T | BaseException]) -> list[T]:
     found = [result for result in results if not isinstance(result, BaseException)]
     for result in results:
         if isinstance(result, BaseException):
-            if not found or not isinstance(result, EngineUnavailableError):
+            if not found or not isinstance(result, EngineError):
                 raise result
             logger.warning("a part of a batch is for later: %s", result)
     return found
@@ -208,10 +233,12 @@ def is_throttled(error: EitherwayError) -> bool:
 
 def engine_error(error: ClientError | BotoCoreError) -> EitherwayError:
     """What an error of AWS means to a caller."""
+    if isinstance(error, ParamValidationError):
+        return EngineError(f"boto3 does not send it: {_line(error)}")
     if not isinstance(error, ClientError):
         return EngineUnavailableError(f"AWS cannot be reached: {_line(error)}")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code_of(error) in _LATER or status >= 500:
+    if code_of(error) in FOR_NOW or status >= 500:
         return EngineUnavailableError(f"AWS refuses for now: {_line(error)}")
     return EngineError(f"AWS refuses: {_line(error)}")
 

@@ -74,7 +74,7 @@ class Stream:
         except EngineError as error:
             if code_of(error.__cause__) != "ExpiredIteratorException":
                 raise
-            del self._iterators[shard, place]
+            self._iterators.pop((shard, place), None)
             answer = await self._records(shard, place)
         following = answer.get("NextShardIterator")
         is_last = len(answer["Records"]) < RECORDS

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...engine.values import Delivery, Demand, NewJob
-from ...errors import EitherwayError, EngineUnavailableError
+from ...errors import EngineError
 from . import parts, repeats
 from .accept import accept, new_row
 from .receive import claim
@@ -54,13 +54,13 @@ class Taken:
 
     A hint of a delivery is to be dropped as well, from now on: the lease in the record brings the
     job back. With `later_seconds` the message is to be seen again after that, up to 12 hours; so is
-    one that DynamoDB would not tell of (`refused`), which nobody has claimed.
+    one that DynamoDB would not take or tell of (`refused`), which nobody has claimed.
     """
 
     hint: Hint
     delivery: Delivery | None = None
     later_seconds: float | None = None
-    refused: EngineUnavailableError | None = None
+    refused: EngineError | None = None
 
     @property
     def drop(self) -> bool:
@@ -122,7 +122,7 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
     room = await core.limits.draw(wanted)
     try:
         rows = await parts.read(core.store, [hint.job_id for hint in hints])
-    except EitherwayError:
+    except EngineError:
         await core.limits.give_back(wanted, room)
         raise
     places = sorted(range(len(hints)), key=lambda place: _due(hints[place], rows[place]))
@@ -140,8 +140,8 @@ async def _take_some(core: Core, hints: Sequence[Hint], demand: Demand | None) -
 
 
 def _told(core: Core, hint: Hint, result: Taken | BaseException) -> Taken:
-    """What became of a hint; one that DynamoDB had no room for is for later."""
-    if isinstance(result, EngineUnavailableError):
+    """What became of a hint; one that DynamoDB refused is for later, and none of the others'."""
+    if isinstance(result, EngineError):
         seconds = core.randomness.uniform(*_REFUSED_SECONDS)
         return Taken(hint=hint, later_seconds=seconds, refused=result)
     if isinstance(result, BaseException):

@@ -1,4 +1,4 @@
-"""What waits to be received, by the index: since when, and which."""
+"""What waits to be received: which, since when, and waiting for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...engine.values import Demand
+from ...engine.waking import Topic
 from . import parts
 from .codec import waits
 from .core import Core
@@ -25,9 +26,26 @@ class Waiting(NamedTuple):
     id: str
 
 
-async def look(core: Core, demands: Sequence[Demand], now: float) -> tuple[list[str], float]:
+async def ready(core: Core, demands: Sequence[Demand], wait_seconds: float) -> list[str]:
+    """Of which operations something may be received; waits for it."""
+    until = core.store.clock.monotonic() + wait_seconds
+    while not core.wake.closed:
+        seen = core.wake.count(Topic.WORK)
+        now = core.store.now()
+        open_for, elsewhere_seconds = await core.limits.able(demands)
+        found, due = await _look(core, open_for, now)
+        left = until - core.store.clock.monotonic()
+        if found or left <= 0:
+            return found
+        core.hints.listen(open_for)
+        due_seconds = min(due, now + elsewhere_seconds) - core.store.now()
+        await core.wake.wait(Topic.WORK, seen, min(left, due_seconds))
+    return []
+
+
+async def _look(core: Core, demands: Sequence[Demand], now: float) -> tuple[list[str], float]:
     """Of what something may be received now, and when the next job falls due."""
-    firsts = await gathered(first(core.store, demand, now) for demand in demands)
+    firsts = await gathered(_first(core.store, demand, now) for demand in demands)
     found: list[str] = []
     next_due = math.inf
     for demand, one in zip(demands, firsts, strict=True):
@@ -58,7 +76,7 @@ async def _is_hinted(core: Core, demand: Demand, now: float) -> bool:
     return any(can_start(row, demand, now) for row in rows)
 
 
-async def first(store: Store, demand: Demand, now: float) -> Waiting | None:
+async def _first(store: Store, demand: Demand, now: float) -> Waiting | None:
     """The job that may be received first, now or later."""
     found = await _query(store, demand, now, 1, until=None)
     return found[0] if found else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from botocore.exceptions import ClientError
@@ -11,10 +12,13 @@ from botocore.exceptions import ClientError
 from ...errors import EngineError, EngineUnavailableError
 from .codec import Image, to_image
 from .rows import Row
-from .store import Store, code_of
+from .store import FOR_NOW, Store, code_of
 
 WRITES_MAX = 100
 """Of one transaction, checks included."""
+
+MARK = "mark"
+"""The attribute that says which update an item had last."""
 
 _FAILED = ("ConditionalCheckFailed", "ConditionalCheckFailedException")
 _RACED = "TransactionConflict"
@@ -28,6 +32,7 @@ class Write:
     table: str
     image: Image  # unless it is a put, the key alone
     update: str = ""
+    mark: str = ""  # of an update: what it leaves in `MARK`, to be known again by
     condition: str = ""
     names: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +93,7 @@ async def commit(store: Store, writes: Sequence[Write]) -> Sequence[Refused]:
     except EngineError as error:
         if code_of(error.__cause__) != "TransactionCanceledException":
             raise
-        return _refused(writes, error)
+        return refusals(writes, error)
     return ()
 
 
@@ -108,7 +113,7 @@ async def _one(store: Store, write: Write) -> Sequence[Refused]:
     except EngineError as error:
         code = code_of(error.__cause__)
         if code == "TransactionCanceledException":
-            return _refused([write], error)
+            return refusals([write], error)
         if code in _FAILED:
             return () if _was_done(write, error) else [Refused(write=write, raced=False)]
         if code == "TransactionConflictException":
@@ -128,11 +133,25 @@ def _was_done(write: Write, error: EngineError) -> bool:
         return False
     there = response.get("Item", {})
     if write.action == "Put":
-        return bool(there == write.image)
-    return write.action == "Update" and there.get("value") == write.values.get(":value")
+        return is_same(there, write.image)
+    if write.action == "Delete":
+        return not there
+    return bool(write.mark) and there.get(MARK) == {"S": write.mark}
 
 
-def _refused(writes: Sequence[Write], error: EngineError) -> list[Refused]:
+def is_same(one: Image, other: Image) -> bool:
+    """Whether two images say the same: DynamoDB writes numbers its own way (`1.0` as `1`)."""
+    if one.keys() != other.keys():
+        return False
+    return all(_plain(value) == _plain(other[name]) for name, value in one.items())
+
+
+def _plain(value: Any) -> Any:
+    return Decimal(value["N"]) if "N" in value else value
+
+
+def refusals(writes: Sequence[Write], error: EngineError) -> list[Refused]:
+    """Which writes a transaction was refused for; raises where it was for none of them."""
     cause = error.__cause__
     response = cause.response if isinstance(cause, ClientError) else {}
     reasons = [each.get("Code") for each in response.get("CancellationReasons", ())]
@@ -143,5 +162,6 @@ def _refused(writes: Sequence[Write], error: EngineError) -> list[Refused]:
     ]
     if refused:
         return refused
-    codes = ", ".join(code for code in reasons if code and code != "None")
-    raise EngineUnavailableError(f"DynamoDB refuses a commit for now: {codes}") from cause
+    codes = {code for code in reasons if code and code != "None"}
+    told = f"DynamoDB refuses a commit: {', '.join(sorted(codes))}"
+    raise (EngineUnavailableError if codes <= FOR_NOW else EngineError)(told) from cause

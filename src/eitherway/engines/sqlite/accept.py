@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...engine.stored import to_text
 from ...engine.values import NewJob
+from ...engine.waking import Topic
 from ...job import JobState
 from . import idempotency
-from .rows import FREE, WAITS, to_text
+from .rows import FREE, WAITS
 from .transaction import Transaction
-from .wake import Topic
 
 _SCHEDULED, _QUEUED = JobState.SCHEDULED.value, JobState.QUEUED.value
 

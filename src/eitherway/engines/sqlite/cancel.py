@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...engine.cancellation import Cancellation
+from ...engine.stored import append_attempts
 from ...engine.values import Lease
 from ...job import Attempt, JobState, Outcome
 from .accept import insert
-from .rows import FREE, HeldRow, JobRow, append_attempts
+from .rows import FREE, HeldRow, JobRow
 from .transaction import ENDED, Transaction
 
 _CANCELED = JobState.CANCELED.value

@@ -29,6 +29,7 @@ from ...engine.values import (
     Settled,
     Settlement,
 )
+from ...engine.waking import Topic
 from ...errors import ConfigurationError, EngineError
 from ...ids import Randomness
 from ...job import JobRecord
@@ -41,7 +42,7 @@ from .reader import Reader
 from .sharing import share
 from .store import FileStore, MemoryStore
 from .waiting import look
-from .wake import Topic, Wake
+from .wake import FileWake
 from .writer import Writer
 
 
@@ -66,7 +67,7 @@ class SqliteEngine(OperatedSqlite, Engine):
         self._changing = asyncio.Lock()  # held while it opens or closes
         self._writer: Writer | None = None
         self._reader: Reader | None = None
-        self._wake: Wake | None = None
+        self._wake: FileWake | None = None
         self._holders = Holders(self._directory, "holder")  # of leases
         self._promoters = Holders(self._directory, "promoter")  # the same, but no worker
         self._sharers = Holders(self._directory, "sharer")
@@ -91,7 +92,7 @@ class SqliteEngine(OperatedSqlite, Engine):
             if not create:
                 self._check_there()
             store = MemoryStore() if self._path is None else FileStore(self._path)
-            wake = Wake(self._directory, self._clock)
+            wake = FileWake(self._directory, self._clock)
             writer = Writer(
                 store,
                 HANDLERS,
@@ -150,12 +151,13 @@ class SqliteEngine(OperatedSqlite, Engine):
         wake.listen(Topic.WORK)
         until = self._clock.monotonic() + wait_seconds
         while True:
+            seen = wake.count(Topic.WORK)
             now = self._clock.now()
             found, due = look(reader, demands, now)
             left = until - self._clock.monotonic()
             if found or left <= 0:
                 return found
-            await wake.wait(Topic.WORK, min(left, due - now))
+            await wake.wait(Topic.WORK, seen, min(left, due - now))
             if self._reader is not reader:  # closed meanwhile
                 return ()
 
@@ -246,11 +248,12 @@ class SqliteEngine(OperatedSqlite, Engine):
             return events.now_page(reader)
         until = self._clock.monotonic() + wait_seconds
         while True:
+            seen = wake.count(Topic.EVENTS)
             page = events.page_after(reader, after, jobs)
             left = until - self._clock.monotonic()
             if page.events or left <= 0:
                 return page
-            await wake.wait(Topic.EVENTS, left)
+            await wake.wait(Topic.EVENTS, seen, left)
             if self._reader is not reader:  # closed meanwhile
                 return page
 
@@ -262,7 +265,7 @@ class SqliteEngine(OperatedSqlite, Engine):
     def _reading(self) -> Reader:
         return self._opened()[0]
 
-    def _opened(self) -> tuple[Reader, Wake]:
+    def _opened(self) -> tuple[Reader, FileWake]:
         if self._reader is None or self._wake is None:
             raise EngineError("the engine is not open")
         return self._reader, self._wake

@@ -4,41 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from ...engine.idempotency import KeyEnd, KeyHold, KeyRecord, KeyState, KeyUse, KeyWish
+from ...engine.key_rules import StoredKey, bound, held
+from ...engine.stored import to_answer
 from ...engine.values import NewJob
-from ...problem import Answer
 from .holders import Holders
 from .reader import Reader
 from .transaction import Transaction
-
-
-class KeyRow(NamedTuple):
-    """A row of `idempotency`, as selected by the query `key`."""
-
-    fingerprint: bytes
-    job_id: str
-    expires: float
-    token: int
-    is_job: int
-    lease_until: float | None
-    status: int | None
-    media_type: str | None
-    body: bytes | None
-
-    def state(self, now: float) -> KeyState:
-        """What the key stands for at `now`."""
-        if self.is_job:
-            return KeyState.JOB
-        if self.status is not None:
-            return KeyState.ANSWERED
-        held = self.lease_until is not None and self.lease_until > now
-        return KeyState.HELD if held else KeyState.FREE
-
-    def is_over(self, now: float) -> bool:
-        """Whether the key has expired; one that is held has not."""
-        return self.expires <= now and self.state(now) is not KeyState.HELD
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,8 +61,8 @@ def bind(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
 
 def holds(tx: Transaction, hold: KeyHold) -> bool:
     """Whether nobody has taken the key over since."""
-    row = _row(tx, hold.key)
-    return row is not None and _is_held_by(row, hold.job_id, hold.token)
+    stored = _key(tx, hold.key)
+    return stored is not None and stored.is_held_by(hold.job_id, hold.token)
 
 
 def end(tx: Transaction, key_end: KeyEnd) -> None:
@@ -107,8 +81,8 @@ def end(tx: Transaction, key_end: KeyEnd) -> None:
 def read(reader: Reader, keys: Sequence[str], now: float) -> list[KeyRecord | None]:
     """What the keys stand for, None for those that nobody used, or that have expired."""
     found = [reader.all("key", key=key) for key in keys]
-    rows = [KeyRow._make(rows[0]) if rows else None for rows in found]
-    return [None if row is None or row.is_over(now) else _record(row, now) for row in rows]
+    stored = [_stored(rows[0]) if rows else None for rows in found]
+    return [None if key is None or key.is_over(now) else key.record(now) for key in stored]
 
 
 def purge(tx: Transaction, count: int) -> int:
@@ -118,70 +92,50 @@ def purge(tx: Transaction, count: int) -> int:
 
 
 def _bind(tx: Transaction, job: NewJob, use: KeyUse) -> bool:
-    row = _row(tx, use.key)
-    if use.token is not None:
-        if row is None or not _is_held_by(row, job.id, use.token):
-            return False
-    elif row is not None and not row.is_over(tx.now):
-        if row.state(tx.now) is not KeyState.FREE:
-            return False
-        if row.fingerprint == use.fingerprint and row.job_id != job.id:
-            return False
-    _write(tx, use, job.id, row, is_job=1)
+    after = bound(_key(tx, use.key), use, job.id, tx.now)
+    if after is None:
+        return False
+    _write(tx, use.key, after)
     return True
 
 
 def _claim(tx: Transaction, holder: str, wish: KeyWish) -> KeyHold | KeyRecord:
-    use, job_id = wish.use, wish.job_id
-    row = _row(tx, use.key)
-    until = tx.now + wish.lease_seconds
-    if row is not None and use.token is not None and _is_held_by(row, job_id, use.token):
-        tx.one("extend_key", key=use.key, lease_until=until)
-        return KeyHold(key=use.key, job_id=job_id, token=use.token)
-    if row is not None and not row.is_over(tx.now):
-        if use.token is not None or row.state(tx.now) is not KeyState.FREE:
-            return _record(row, tx.now)
-        if row.fingerprint == use.fingerprint:
-            job_id = row.job_id
-    token = _write(tx, use, job_id, row, lease_until=until, holder=holder)
-    return KeyHold(key=use.key, job_id=job_id, token=token)
+    key = wish.use.key
+    before = _key(tx, key)
+    after = held(before, wish, tx.now)
+    if isinstance(after, KeyRecord):
+        return after
+    if before is not None and after.token == before.token:
+        tx.one("extend_key", key=key, lease_until=after.lease_until)
+    else:
+        _write(tx, key, after, holder)
+    return KeyHold(key=key, job_id=after.job_id, token=after.token)
 
 
 def _is_held(found: KeyHold | KeyRecord) -> bool:
     return isinstance(found, KeyRecord) and found.state is KeyState.HELD
 
 
-def _row(tx: Transaction, key: str) -> KeyRow | None:
+def _key(tx: Transaction, key: str) -> StoredKey | None:
     found = tx.one("key", key=key)
-    return None if found is None else KeyRow._make(found)
+    return None if found is None else _stored(found)
 
 
-def _write(
-    tx: Transaction,
-    use: KeyUse,
-    job_id: str,
-    before: KeyRow | None,
-    *,
-    is_job: int = 0,
-    lease_until: float | None = None,
-    holder: str | None = None,
-) -> int:
-    """Use the key anew, under the next token."""
-    token = 1 if before is None else before.token + 1
-    stands_for = (use.fingerprint, job_id, use.expires, token, is_job, lease_until, holder)
-    tx.each("use_key", [(use.key, *stands_for)])
-    return token
+def _write(tx: Transaction, key: str, used: StoredKey, holder: str | None = None) -> None:
+    is_job = int(used.is_job)
+    stands_for = (used.fingerprint, used.job_id, used.expires, used.token, is_job)
+    tx.each("use_key", [(key, *stands_for, used.lease_until, holder)])
 
 
-def _is_held_by(row: KeyRow, job_id: str, token: int) -> bool:
-    """Whether the key is this holder's still; a lapsed lease is, until somebody takes it over."""
-    return row.lease_until is not None and (row.job_id, row.token) == (job_id, token)
-
-
-def _record(row: KeyRow, now: float) -> KeyRecord:
-    answer = None
-    if row.status is not None:
-        answer = Answer(row.status, row.media_type or "", row.body or b"")
-    return KeyRecord(
-        fingerprint=row.fingerprint, job_id=row.job_id, state=row.state(now), answer=answer
+def _stored(row: tuple[Any, ...]) -> StoredKey:
+    """A row of `idempotency`, as selected by the query `key`."""
+    fingerprint, job_id, expires, token, is_job, lease_until, *answer = row
+    return StoredKey(
+        fingerprint=fingerprint,
+        job_id=job_id,
+        expires=expires,
+        token=token,
+        is_job=bool(is_job),
+        lease_until=lease_until,
+        answer=to_answer(*answer),
     )

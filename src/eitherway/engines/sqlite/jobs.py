@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...engine.limits import LimitRule
+from ...engine.stored import to_text
 from ...engine.values import (
     Delivery,
     Demand,
@@ -19,7 +20,7 @@ from ...job import JobRecord, JobState
 from . import idempotency
 from .cancel import let_go_lapsed
 from .reader import Reader
-from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_leased, to_record, to_text
+from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_leased, to_record
 from .transaction import Transaction
 
 _RUNNING = JobState.RUNNING.value

@@ -7,35 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...engine.limit_rules import NO_LIMIT, WANT_SECONDS, CommonUse, for_calls
 from ...engine.limits import Lesson, LimitRule, LimitUse, Share, ShareWish
-from .wake import Topic
+from ...engine.waking import Topic
 
 if TYPE_CHECKING:
     from .reader import Reader
     from .transaction import Transaction
 
-NO_LIMIT = 2**31
 NO_KEY = "-"
 """The key of jobs that were accepted before their limit had keys."""
 
 _KEY_KEPT_SECONDS = 60.0
-_WANT_SECONDS = 2.0
-_ROUNDING = 1e-3
-"""The clock's rounding must not cost a whole token."""
 
 
 @dataclass(slots=True)
-class Use:
+class Use(CommonUse):
     """What is in use of a limit, or of one of its keys: a row of `limit_use`, and the shares."""
 
     running: int = 0
     full: int = 0
-    started: int = 0
-    tokens: float | None = None
-    filled: float | None = None
     idle_at: float | None = None
-    calls_want: float = 0.0
-    jobs_want: float = 0.0
     held: int = 0
 
     def room(self, rule: LimitRule, now: float) -> tuple[int, float]:
@@ -58,37 +50,7 @@ class Use:
 
     def is_held_from_jobs(self, rule: LimitRule, now: float) -> bool:
         """Whether calls hold more than their part while jobs have no place, and do not know yet."""
-        if rule.in_flight is None or self.held <= for_calls(rule):
-            return False
-        return self.places(rule, now) <= 0 and self.jobs_want < now + _WANT_SECONDS / 2
-
-    def starts(self, rule: LimitRule, now: float) -> tuple[int, float]:
-        """How many starts can be drawn now; and, where none can, after how many seconds one can."""
-        if rule.per_second is None:
-            return NO_LIMIT, 0.0
-        tokens = self.tokens_at(rule, rule.per_second, now)
-        if tokens + _ROUNDING >= 1:
-            return math.floor(tokens + _ROUNDING), 0.0
-        return 0, (1 - tokens) / rule.per_second
-
-    def tokens_at(self, rule: LimitRule, per_second: float, now: float) -> float:
-        """The starts saved up by now."""
-        if self.tokens is None or self.filled is None:
-            return rule.burst
-        gained = max(0.0, now - self.filled) * per_second
-        return min(rule.burst, self.tokens + gained)
-
-    def draw(self, rule: LimitRule, count: int, now: float) -> None:
-        """Take starts out, or with a negative count put them back."""
-        self.started += count
-        if rule.per_second is not None:
-            left = self.tokens_at(rule, rule.per_second, now) - count
-            self.tokens, self.filled = min(rule.burst, left), now
-
-
-def for_calls(rule: LimitRule) -> int:
-    """How many places calls may hold while jobs wait for some, and keep while they do."""
-    return rule.reserved or (rule.in_flight or 0) // 2
+        return self.is_kept_from_jobs(rule, self.held, self.places(rule, now), now)
 
 
 class Limits:
@@ -111,7 +73,7 @@ class Limits:
         for rule in rules:
             use = self._use(rule, keys)
             if use.is_held_from_jobs(rule, self._tx.now):
-                use.jobs_want = self._tx.now + _WANT_SECONDS
+                use.jobs_want = self._tx.now + WANT_SECONDS
 
     def start(self, rules: Sequence[LimitRule], keys: Mapping[str, str], count: int = 1) -> None:
         """Count attempts that start."""
@@ -140,37 +102,21 @@ class Limits:
         use = self._use(rule, {rule.name: key})
         mine = self._tx.one("share_of", name=rule.name, key=key, holder=holder)
         others = use.held - (mine[0] if mine is not None and mine[1] > now else 0)
-        free = fair = NO_LIMIT
-        if rule.in_flight is not None:
-            free = rule.in_flight - use.running - others
-            if use.jobs_want > now:
-                fair = max(0, for_calls(rule) - others)
-        slots = max(wish.in_use, min(wish.slots, free, fair))
-        if slots < wish.slots and free <= wish.in_use:
-            use.calls_want = now + _WANT_SECONDS
-        if slots:
+        free = NO_LIMIT if rule.in_flight is None else rule.in_flight - use.running - others
+        share = use.grant(wish, free, others, now)
+        if share.slots:
             until = now + wish.lease_seconds
-            self._tx.each("share", [(rule.name, key, holder, slots, until)])
+            self._tx.each("share", [(rule.name, key, holder, share.slots, until)])
         elif mine is not None:
             self._tx.each("unshare", [(rule.name, key, holder)])
-        if others + slots < use.held:
+        if others + share.slots < use.held:
             use.full = 1  # for jobs it may have been, beside what was held
-        if others + slots < use.held or wish.unused:
+        if others + share.slots < use.held or wish.unused:
             self._made_room(use)
-        use.held = others + slots
-        if wish.unused:
-            use.draw(rule, -wish.unused, now)
-        able, wait = use.starts(rule, now)
-        starts = min(able, wish.starts)
-        use.draw(rule, starts, now)
+        use.held = others + share.slots
         if rule.keyed:
-            self._find(rule.name, "").started += starts - wish.unused
-        return Share(
-            slots=slots,
-            starts=starts,
-            fair=fair,
-            wait_seconds=None if rule.per_second is None else wait,
-        )
+            self._find(rule.name, "").started += share.starts - wish.unused
+        return share
 
     def write(self) -> None:
         """Write down what was counted."""

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ...engine.values import Flow, OperationStatistics, Redrive
+from ...engine.waking import Topic
 from ...job import WAITING, JobState
 from .purge import delete
 from .reader import Reader
 from .transaction import DEAD, Transaction
 from .waiting import earliest, paused_operations
-from .wake import Topic
 
 _ANY_VERSION = 2**63 - 1
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...engine.promotion import Promotion
+from ...engine.stored import to_text
 from ...engine.values import Delivery, Lease
 from ...job import JobState
 from . import idempotency
-from .rows import JobRow, to_record, to_text
+from .rows import JobRow, to_record
 from .transaction import Transaction
 
 _RUNNING = JobState.RUNNING.value

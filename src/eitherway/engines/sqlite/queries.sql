@@ -209,7 +209,7 @@ DELETE FROM tombstone WHERE id IN (SELECT id FROM tombstone WHERE until <= :now 
 
 -- :name limit_use
 -- What is in use of a limit, or of one of its keys, and what processes hold of it.
-SELECT running, full, started, tokens, filled, idle_at, calls_want, jobs_want, (
+SELECT started, tokens, filled, calls_want, jobs_want, running, full, idle_at, (
     SELECT coalesce(sum(slots), 0) FROM share
     WHERE share.name = limit_use.name AND share.key = limit_use.key AND until > :now
 ) FROM limit_use WHERE name = :name AND key = :key

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
-from pydantic_core import from_json, to_json
-
-from ...job import (
-    ATTEMPTS_KEPT,
-    EXCEPTIONS_KEPT,
-    WAITING,
-    Attempt,
-    FailureKind,
-    JobRecord,
-    JobState,
-    Outcome,
-)
-from ...problem import Answer
+from ...engine.stored import from_text, to_answer, to_attempts
+from ...job import ATTEMPTS_KEPT, WAITING, Attempt, FailureKind, JobRecord, JobState
 
 
 class JobRow(NamedTuple):
@@ -122,11 +111,11 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         attempt=row.attempt,
         attempts_max=row.attempts_max,
         starts=row.starts,
-        attempts=_attempts(row, state),
+        attempts=to_attempts(row.attempts, _running(row, state)),
         suspect=bool(row.suspect),
-        progress=_parse(row.progress),
-        answer=_answer(row),
-        error=_parse(row.error),
+        progress=from_text(row.progress),
+        answer=to_answer(row.answer_status, row.answer_type, row.answer_body),
+        error=from_text(row.error),
         kind=None if row.kind is None else FailureKind(row.kind),
         cause=row.cause,
         hidden=bool(row.hidden),
@@ -152,56 +141,11 @@ def to_leased(row: JobRow, now: float) -> JobRecord:
 
 def keys_of(row: Row) -> Mapping[str, str]:
     """The job's keys, by the limit's name."""
-    return {} if row.keys is None else _parse(row.keys)
+    keys: dict[str, str] | None = from_text(row.keys)
+    return keys or {}
 
 
-def append_attempts(stored: str, ended: Sequence[Attempt]) -> str:
-    """The `attempts` column once these have ended too; the last `ATTEMPTS_KEPT` of them."""
-    if not ended:
-        return stored
-    if stored == "[]" and len(ended) == 1:
-        return f"[{_text(ended[0])}]"
-    earlier = [] if stored == "[]" else from_json(stored)
-    for attempt in earlier[: max(0, len(earlier) + len(ended) - EXCEPTIONS_KEPT)]:
-        attempt["exception"] = None
-    return to_json([*earlier, *ended][-ATTEMPTS_KEPT:]).decode()
-
-
-def _text(attempt: Attempt) -> str:
-    """An attempt as JSON. Most have no error, and are put together in a tenth of the time."""
-    finished, outcome = attempt.finished, attempt.outcome
-    if attempt.error is not None or attempt.exception is not None or finished is None:
-        return to_json(attempt).decode()
-    return (
-        f'{{"number":{attempt.number},"outcome":"{outcome}","error":null,"exception":null,'
-        f'"started":{attempt.started!r},"finished":{finished!r}}}'
-    )
-
-
-def to_text(value: Any) -> str | None:
-    """The JSON text of a mapping, for a column; None stays None."""
-    return None if value is None else to_json(value).decode()
-
-
-def _attempts(row: JobRow, state: JobState) -> tuple[Attempt, ...]:
-    ended = () if row.attempts == "[]" else tuple(map(_attempt, from_json(row.attempts)))
+def _running(row: JobRow, state: JobState) -> Attempt | None:
     if state is not JobState.RUNNING or row.attempt_started is None:
-        return ended
-    # The running attempt is in no column: a claim would have to rewrite the list.
-    running = Attempt(number=row.starts, started=row.attempt_started)
-    return (*ended, running)[-ATTEMPTS_KEPT:]
-
-
-def _attempt(values: dict[str, Any]) -> Attempt:
-    outcome = values["outcome"]
-    return Attempt(**{**values, "outcome": None if outcome is None else Outcome(outcome)})
-
-
-def _answer(row: JobRow) -> Answer | None:
-    if row.answer_status is None:
         return None
-    return Answer(row.answer_status, row.answer_type or "", row.answer_body or b"")
-
-
-def _parse(text: str | None) -> Any:
-    return None if text is None else from_json(text)
+    return Attempt(number=row.starts, started=row.attempt_started)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from ...clock import Clock
+from ...engine.waking import Topic
 from .transaction import Transaction
-from .wake import Topic
 
 logger = logging.getLogger("eitherway")
 

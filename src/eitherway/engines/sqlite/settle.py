@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...engine.stored import append_attempts, to_text
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus, Work
+from ...engine.waking import Topic
 from ...errors import TransitionError
 from ...job import WAITING, JobState, check_transition
 from . import idempotency
 from .accept import insert
 from .cancel import let_go
 from .items import Items
-from .rows import FREE, HeldRow, append_attempts, fallen_due, to_text
+from .rows import FREE, HeldRow, fallen_due
 from .transaction import ENDED, Transaction
-from .wake import Topic
 
 _DONE = Settled(status=SettleStatus.DONE)
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...engine.contract import Step
+from ...engine.waking import Topic
 from ...job import FailureKind, JobState
 from .buckets import Buckets
 from .limits import Limits
 from .queries import QUERIES
 from .rows import HeldRow, Row, fallen_due, keys_of
-from .wake import Topic
 
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""

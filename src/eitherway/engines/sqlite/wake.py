@@ -10,51 +10,23 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 
 from ...clock import Clock
+from ...engine.waking import Topic, Wake
 from ...errors import EngineUnavailableError
 
 
-class Topic(StrEnum):
-    """What may be waited for."""
-
-    WORK = "work"  # a job that waits to be received, now or later
-    EVENTS = "events"
-
-
-class Wake:
-    """Wakes whoever waits for a topic. On the event loop, except `notify_peers`."""
+class FileWake(Wake):
+    """Wakes whoever waits, also in other processes. On the event loop, except `notify_peers`."""
 
     def __init__(self, directory: Path | None, clock: Clock) -> None:
+        super().__init__(clock)
         self._directory = directory  # None: no other process
-        self._clock = clock
-        self._waiting: dict[Topic, set[asyncio.Future[object]]] = {topic: set() for topic in Topic}
         self._fifos: dict[Topic, tuple[str, int]] = {}
         self._own: frozenset[str] = frozenset()  # replaced whole: the writer thread reads it
-
-    async def wait(self, topic: Topic, timeout_seconds: float) -> None:
-        """Wait for the topic's next wake-up, at most `timeout_seconds`.
-
-        Wake-ups arrive on the event loop, so none is lost between a query and this call as long
-        as nothing is awaited between them, and `listen` came first.
-        """
-        future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._waiting[topic].add(future)
-        try:
-            await self._clock.wait(future, timeout_seconds)
-        finally:
-            self._waiting[topic].discard(future)
-
-    def signal(self, topics: Iterable[Topic]) -> None:
-        """Wake those who wait for these topics in this process."""
-        for topic in topics:
-            for future in self._waiting[topic]:
-                if not future.done():
-                    future.set_result(None)
 
     def listen(self, topic: Topic) -> None:
         """Be woken by other processes too, from now on."""
@@ -82,7 +54,7 @@ class Wake:
 
     def close(self) -> None:
         """Stop listening, and let everybody who waits go."""
-        self.signal(Topic)
+        super().close()
         for name, descriptor in self._fifos.values():
             asyncio.get_running_loop().remove_reader(descriptor)
             os.close(descriptor)

@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 from ...clock import Clock
 from ...engine.contract import Step
+from ...engine.waking import Topic
 from ...errors import EngineError
 from .setting import follow
 from .store import Store, engine_error
 from .transaction import Handler, Transaction
-from .wake import Topic, Wake
+from .wake import FileWake
 
 GROUP_MAX = 1000
 """Calls of one commit, so that what a crowd submits at once does not make one endless commit."""
@@ -51,7 +52,7 @@ class Writer:
         *,
         stepped: Collection[str],
         clock: Clock,
-        wake: Wake,
+        wake: FileWake,
         at_step: Step,
     ) -> None:
         self._store = store

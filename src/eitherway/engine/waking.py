@@ -1,4 +1,4 @@
-"""Wake-ups inside this process. What other processes did comes by SQS and by the stream."""
+"""Wake-ups without polling, inside a process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from enum import StrEnum
 
-from ...clock import Clock
+from ..clock import Clock
 
 
 class Topic(StrEnum):
@@ -41,7 +41,7 @@ class Wake:
             self._waiting[topic].discard(future)
 
     def signal(self, topics: Iterable[Topic]) -> None:
-        """Wake those who wait for these topics."""
+        """Wake those who wait for these topics in this process."""
         for topic in topics:
             self._counts[topic] += 1
             for future in self._waiting[topic]:
