@@ -180,6 +180,9 @@ def test_roles_may_do_what_they_need_and_no_more():
     assert "sqs:" not in status
     assert "execute-api" not in status
     assert "sqs:ReceiveMessage" not in json.dumps(statements(document, "CheckOutFunctionRole"))
+    for app, is_ticket_used in ((document, False), (template_of(guarded()), True)):
+        on_jobs = [s for s in statements(app, "SocketDoorRole") if "Jobs" in json.dumps(s)]
+        assert ("dynamodb:PutItem" in on_jobs[0]["Action"]) is is_ticket_used
     receives = [
         one
         for one in statements(document, "PayWorkerRole")

@@ -38,7 +38,7 @@ def template(
     watched = [
         *adder.functions,
         *add_status(functions, api, plan.prefix, has_callers=plan.has_callers),
-        *add_socket(resources, functions),
+        *add_socket(resources, functions, has_callers=plan.has_callers),
         *add_sweeper(resources, functions),
         *add_dead(resources, functions),
     ]

@@ -97,11 +97,14 @@ class Functions:
             "sqs:ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage", *arns
         )
 
-    def tell(self, *, joins: bool) -> list[Json]:
-        """Post to WebSocket connections; where it `joins` them, note who they are."""
+    def tell(self, *, joins: bool = False, tickets: bool = False) -> list[Json]:
+        """Post to WebSocket connections; where it `joins` them, note who they are.
+
+        With `tickets` it uses up those that callers come with, as a key is.
+        """
         connections = "dynamodb:DeleteItem Query" + (" PutItem UpdateItem" if joins else "")
         posts = arn("execute-api", "${Socket}/${StageName}/*/@connections/*")
-        records = _WRITE if joins else _READ  # a ticket is used up, as a key is
+        records = _WRITE if tickets else _READ
         return [
             allow(connections, attribute("Channels", "Arn")),
             self._on("Jobs", records),

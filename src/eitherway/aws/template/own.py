@@ -40,7 +40,7 @@ def add_status(functions: Functions, api: RestApi, prefix: str, *, has_callers: 
     return [name]
 
 
-def add_socket(resources: Resources, functions: Functions) -> list[str]:
+def add_socket(resources: Resources, functions: Functions, *, has_callers: bool) -> list[str]:
     """The WebSocket API, the function behind it, and the one that tells what the stream says."""
     management = sub("https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}")
     environment = {"EITHERWAY_SOCKET_URL": management, "EITHERWAY_PUBLIC_URL": public_url()}
@@ -49,7 +49,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             name="SocketDoor",
             handler="socket",
             seconds=SECONDS,
-            may=functions.tell(joins=True),
+            may=functions.tell(joins=True, tickets=has_callers),
             environment=environment,
         )
     )
@@ -60,7 +60,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             name="Push",
             handler="stream",
             seconds=_STREAM_SECONDS,
-            may=[functions.follow(), *functions.tell(joins=False)],
+            may=[functions.follow(), *functions.tell()],
             environment=environment,
         )
     )
