@@ -181,6 +181,10 @@ class App(Router, Enqueueing, Hosting):
             raise
         return runtime
 
+    def check_routes(self, settings: Settings) -> None:
+        """`ConfigurationError` for routes that clash, also with the gateway's. Opens nothing."""
+        self._gateway_of(self._make(settings, SystemClock(), Randomness(), lambda _: None))
+
     async def check(self, settings: Settings) -> None:
         """`ConfigurationError` or `EngineError` where `open` would raise one. It stays closed."""
         runtime = self._make(settings, SystemClock(), Randomness(), lambda _: None)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from eitherway.aws.imports import import_seconds
 from stacks import ROOT, MiniStack, Stack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-HANDLERS = ["http", "queue", "dead", "sweeper", "stream", "socket"]
+SHOP = ROOT / "examples" / "shop"
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def server(tmp_path: Path) -> Iterator[MiniStack]:
 def test_one_order_each_way_told_over_the_socket_and_by_status(
     server: MiniStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Stack(server, ROOT / "examples" / "shop", "shop:app") as stack:
+    with Stack(server, SHOP, "shop:app") as stack:
         began = time.monotonic()
         direct = stack.http.post("/orders/direct", json={"order_id": "d-1", "amount": 2})
         assert (direct.status_code, direct.json()) == (200, {"order_id": "d-1", "amount": 2.0})
@@ -56,29 +55,11 @@ def test_one_order_each_way_told_over_the_socket_and_by_status(
         wrong = stack.http.post("/orders", json={"order_id": 1})
         assert (wrong.status_code, wrong.json()["type"]) == (422, "/problems/invalid-input")
         seconds = time.monotonic() - began
+    each = import_seconds("shop:app", SHOP)
+    imports = ", ".join(f"{handler} {taken:.2f} s" for handler, taken in each.items())
     with capsys.disabled():
         print(
             f"\n{len(stack.resources)} resources, {stack.template_bytes} bytes of template, "
             f"built in {stack.build_seconds:.1f} s, created in {stack.create_seconds:.1f} s, "
-            f"used in {seconds:.1f} s\nimports: {_import_seconds()}"
+            f"used in {seconds:.1f} s\nimports, the app with them: {imports}"
         )
-
-
-def _import_seconds() -> str:
-    """What each function imports before its first event, the app included."""
-    measured = []
-    for handler in HANDLERS:
-        code = (
-            "import time; began = time.perf_counter(); "
-            f"import eitherway.lambdas.{handler}; print(time.perf_counter() - began)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={"EITHERWAY_APP": "shop:app"},
-            cwd=ROOT / "examples" / "shop",
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        measured.append(f"{handler} {float(done.stdout):.2f} s")
-    return ", ".join(measured)

@@ -83,7 +83,7 @@ def test_the_picture_shows_each_route_queue_and_table(built: Path) -> None:
     shown = "\n".join(texts)
     for wanted in (
         *("POST /orders", "POST /orders/direct", "GET /orders/{order_id}"),
-        *("shop-place_order · at once 2 x 4", "shop-items · orders", "WebSocket API"),
+        *("shop-place_order · 2 invocations x 4", "shop-items · orders", "WebSocket API"),
         *("request-response", "event-driven"),
     ):
         assert wanted in shown
@@ -97,6 +97,9 @@ def test_the_costs_in_the_how_to_are_those_that_build_says(built: Path) -> None:
         parts = [one["cost_parts"][name] for name in ("api", "functions", "queue", "table")]
         cells = [f"{cost:.2f}" for cost in (*parts, one["cost"])]
         assert f"| `{one['operation']}` | {one['delivery']} | {' | '.join(cells)} |" in page
+    assert f"polls of a job's status are {said['cost_poll']:.2f}," in page
+    assert f"a WebSocket that is open {said['cost_told']:.2f};" in page
+    assert f"nobody calls is {said['cost_idle_month']:.2f}:" in page
 
 
 def test_what_is_built_is_without_traps(built: Path) -> None:

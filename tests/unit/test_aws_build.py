@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -16,7 +17,10 @@ import pytest
 from aws_examples import ROOT
 
 import eitherway.aws.build as building
+from eitherway.aws import imports
+from eitherway.aws.imports import import_seconds
 from eitherway.cli.main import main
+from eitherway.errors import ConfigurationError
 
 SHOP = ROOT / "examples" / "shop"
 BAD = """
@@ -100,7 +104,9 @@ def test_the_same_for_programs(tmp_path, build):
     by_name = {one["operation"]: one for one in found["operations"]}
     assert by_name["place_order"]["accepted_by"] == "gateway"
     assert by_name["place_order_now"]["notes"]
-    assert "--s3-bucket" in found["warnings"][0]
+    assert found["warnings"] == []
+    assert found["import_seconds"] == {}  # there is no code
+    assert 0 < found["build_seconds"] < 60
     assert (
         template["Resources"]["PlaceOrderQueue"]["Properties"]["QueueName"]
         == "shop-test-place_order"
@@ -123,11 +129,21 @@ def test_it_takes_the_place_of_what_it_wrote_before(tmp_path, build):
 
 
 def test_variables_of_the_handlers_become_parameters(tmp_path, build):
-    assert build(tmp_path / "out", "--env", "BANK_URL").returncode == 0
+    built = build(tmp_path / "out", "--env", "BANK_URL")
+    assert built.returncode == 0
+    assert "--parameter-overrides CodeBucket=BUCKET EnvBankUrl=VALUE\n" in built.stdout
     template = json.loads((tmp_path / "out" / "template.json").read_text())
     assert template["Parameters"]["EnvBankUrl"]["NoEcho"] is True
     variables = template["Resources"]["PlaceOrderWorker"]["Properties"]["Environment"]["Variables"]
     assert variables["BANK_URL"] == {"Ref": "EnvBankUrl"}
+
+
+def test_a_folder_that_one_is_in_is_left_alone(tmp_path, build, monkeypatch):
+    monkeypatch.syspath_prepend(str(SHOP))
+    refused = build(Path(), cwd=tmp_path)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "you are in there" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_prices_of_ones_own(tmp_path, build):
@@ -144,13 +160,15 @@ def test_prices_of_ones_own(tmp_path, build):
         assert float(one["cost"]) == pytest.approx(sum(one["cost_parts"].values()), abs=0.01)
 
 
-def test_an_apps_module_is_not_run_into_a_folder_of_another(tmp_path, build):
+def test_a_stack_of_another_app_or_name_is_left_alone(tmp_path, build):
     out = tmp_path / "out"
     build(out)
     before = (out / "template.json").read_bytes()
-    for more in (["--stack", "other"],):
-        refused = build(out, *more)
-        assert refused.returncode == 2
+    (tmp_path / "bad.py").write_text(MOUNTED)
+    other_stack = build(out, "--stack", "other")
+    other_app = build(out, "--stack", "shop", target="bad:app", cwd=tmp_path)
+    for refused in (other_stack, other_app):
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
         assert "the stack 'shop' of the app 'shop'" in refused.stderr
     assert (out / "template.json").read_bytes() == before
 
@@ -183,14 +201,14 @@ def test_a_stack_that_is_too_large_is_refused_and_nothing_is_left(tmp_path, buil
     monkeypatch.setattr(building, "RESOURCES_MAX", 100)
     refused = build(tmp_path / "out")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "137 resources" in refused.stderr
+    assert "138 resources" in refused.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_stack_that_is_nearly_too_large_is_said(tmp_path, build, monkeypatch):
     monkeypatch.setattr(building, "RESOURCES_MAX", 140)
     warnings = json.loads(build(tmp_path / "out", "--json").stdout)["warnings"]
-    assert "137 resources, and CloudFormation takes 140" in warnings[-1]
+    assert "138 resources, and CloudFormation takes 140" in warnings[-1]
 
 
 def test_an_operation_that_cannot_be_leaves_the_folder_as_it_was(tmp_path, build):
@@ -242,6 +260,11 @@ def test_the_code_runs_by_itself(tmp_path, run):
     assert not {"boto3", "botocore", "uvicorn", "typer", "tests"} & tops
     template = json.loads((tmp_path / "out" / "template.json").read_text())
     assert template["Parameters"]["CodeKey"]["Default"] == code.name
+    said = json.loads(built.stdout)["import_seconds"]
+    assert set(said) == {"http", "queue", "stream", "socket", "sweeper", "dead"}
+    assert all(0 < seconds < 60 for seconds in said.values())
+    for name in ("pydantic", "starlette", "sqlalchemy", "anyio"):  # of eitherway, and of that
+        assert any(one.startswith(f"{name}-{version_of(name)}.dist-info/") for one in names)
     runtime = tmp_path / "runtime"  # what Lambda has itself
     runtime.mkdir()
     for name in ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3"):
@@ -264,6 +287,35 @@ def test_the_code_runs_by_itself(tmp_path, run):
         env={"EITHERWAY_APP": "shop:app", "EITHERWAY_ENGINE": "aws://eu-west-1/shop"},
     )
     assert ran.returncode == 0, ran.stderr
+
+
+MARKING = """
+from pathlib import Path
+from eitherway import App
+with Path("marks").open("a") as marks: marks.write("x")
+app = App("marking")
+"""
+
+
+@pytest.mark.slow  # an interpreter for each
+def test_what_functions_import_has_the_app_with_it(tmp_path):
+    (tmp_path / "marking.py").write_text(MARKING)
+    assert set(import_seconds("marking:app", tmp_path)) == set(imports.HANDLERS)
+    assert len((tmp_path / "marks").read_text()) >= len(imports.HANDLERS)
+
+
+def test_a_function_without_the_app_is_not_measured(monkeypatch):
+    monkeypatch.setattr(imports, "HANDLERS", ["api_events"])
+    with pytest.raises(ConfigurationError, match="does not load shop"):
+        import_seconds("shop:app", SHOP)
+
+
+def test_a_function_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(imports, "HANDLERS", ["sweeper"])
+    (tmp_path / "picky.py").write_text("raise RuntimeError('BANK_URL is not set')")
+    with pytest.raises(ConfigurationError, match=r"sweeper cannot be imported: .*BANK_URL") as no:
+        import_seconds("picky:app", tmp_path)
+    assert "\n" not in str(no.value)
 
 
 @pytest.mark.slow  # pip looks for it
@@ -293,12 +345,18 @@ def test_lint_prints_what_is_otherwise_and_what_is_wrong(tmp_path, build, run):
 
 
 def test_smoke_wants_to_know_what(tmp_path, run):
+    (tmp_path / "odd").write_bytes(b"\xff")
     for arguments, says in (
         (["--direct", "GET /"], "--url"),
         (["--url", "http://127.0.0.1:9"], "--direct"),
         (["--url", "ftp://x", "--direct", "GET /"], "--url"),
         (["--url", "http://127.0.0.1:9", "--direct", "orders"], "POST /orders"),
         (["--url", "http://127.0.0.1:9", "--direct", "GET /", "--body", "{"], "--body"),
+        (["--url", "http://127.0.0.1:port", "--direct", "GET /"], "--url"),
+        (["--url", "http://", "--direct", "GET /"], "--url"),
+        (["--url", "http://127.0.0.1:9", "--socket", "http://x", "--queued", "GET /"], "--socket"),
+        (["--url", "http://127.0.0.1:9", "--direct", "GET /", "--within", "0"], "--within"),
+        (["--url", "http://127.0.0.1:9", "--direct", "GET /", "--body", "@odd"], "--body"),
         (["--stack", "shop", "--direct", "GET /"], "credentials"),
     ):
         refused = run("smoke", *arguments, cwd=tmp_path)

@@ -111,6 +111,31 @@ def test_what_draft_4_cannot_say_is_named(keyword):
         reduced({"properties": {"a": {keyword: {}}}}, {}, REF)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "is_kept"),
+    [
+        (r"^\d{5}(-\w+)?$", True),
+        (r"^(?:a|b)(?=c)(?!d)\u00e9\.", True),
+        (r"(?i)^abc$", False),
+        (r"^(?P<year>\d+)$", False),
+        (r"(?<=a)b", False),
+        (r"\Aabc\z", False),
+        (r"^\p{L}+$", False),
+    ],
+)
+def test_a_pattern_that_other_engines_read_otherwise_is_left_to_the_worker(pattern, is_kept):
+    assert ("pattern" in reduced({"type": "string", "pattern": pattern}, {}, REF)) is is_kept
+
+
+@pytest.mark.parametrize("value", [17, 17.0, None])
+def test_one_of_several_types_may_be_a_whole_number(value):
+    schema = reduced({"type": ["integer", "null"], "required": []}, {}, REF)
+    Draft4Validator.check_schema(schema)
+    validator = Draft4Validator(schema)
+    assert validator.is_valid(value)
+    assert not validator.is_valid(17.5)
+
+
 def test_names_stay_apart_without_their_odd_characters():
     components = {"Page[int]": {"type": "integer"}, "Page_int_": {"type": "string"}}
     schema = reduced(

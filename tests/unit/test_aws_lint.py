@@ -1,11 +1,11 @@
 """Known traps: each is planted once in an emitted template, and found."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_examples import rich, shop, template_of
+from aws_examples import rich, shop, small, template_of
 
 from eitherway.aws.lint import TRAPS, lint, read_template
 from eitherway.errors import ConfigurationError
@@ -36,6 +36,14 @@ def forbid(role: str, action: str) -> Callable[[Json], None]:
             listed = statement["Action"]
             listed = [listed] if isinstance(listed, str) else listed
             statement["Action"] = [one for one in listed if one != action] or ["sqs:Nothing"]
+
+    return plant
+
+
+def trusted_by(role: str, service: str) -> Callable[[Json], None]:
+    def plant(document: Json) -> None:
+        (statement,) = properties(document, role)["AssumeRolePolicyDocument"]["Statement"]
+        statement["Principal"]["Service"] = f"{service}.amazonaws.com"
 
     return plant
 
@@ -72,14 +80,16 @@ PLANTS: list[tuple[str, str, Callable[[Json], None]]] = [
     ),
     ("short-visibility", "PlaceOrderQueue", put("PlaceOrderQueue", "VisibilityTimeout", 60)),
     ("short-visibility", "PlaceOrderQueue", without("PlaceOrderQueue", "VisibilityTimeout")),
+    ("no-redrive", "PlaceOrderQueue", without("PlaceOrderQueue", "RedrivePolicy")),
     ("whole-batches", "PlaceOrderMapping", without("PlaceOrderMapping", "FunctionResponseTypes")),
     ("unlimited-concurrency", "PlaceOrderMapping", without("PlaceOrderMapping", "ScalingConfig")),
     (
         "mapping-permissions",
-        "DeadMapping",
+        "DeadFeed",
         forbid("DeadRole", "sqs:ReceiveMessage"),
     ),
-    ("mapping-permissions", "PushMapping", forbid("PushRole", "dynamodb:GetRecords")),
+    ("mapping-permissions", "PushFeed", forbid("PushRole", "dynamodb:GetRecords")),
+    ("mapping-permissions", "PushFeed", forbid("PushRole", "dynamodb:ListStreams")),
     ("wrong-protocol", "Socket", put("Socket", "ProtocolType", "WEBSOCKETS")),
     ("malformed-route", "SocketConnect", put("SocketConnect", "RouteKey", "$conect")),
     (
@@ -100,6 +110,15 @@ PLANTS: list[tuple[str, str, Callable[[Json], None]]] = [
     ("invoke-permissions", "IndexMethod", lose("IndexFunctionPermission")),
     ("invoke-permissions", "SocketIntegration", lose("SocketDoorPermission")),
     ("invoke-permissions", "EachMinute", lose("SweeperPermission")),
+    (
+        "invoke-permissions",
+        "SocketIntegration",
+        put("SocketDoorPermission", "SourceArn", {"Fn::Sub": "arn:execute-api:${Api}/*"}),
+    ),
+    ("invoke-permissions", "EachMinute", put("SweeperPermission", "Action", "lambda:GetFunction")),
+    ("outlives-gateway", "IndexFunction", put("IndexFunction", "Timeout", 60)),
+    ("untrusted-role", "PlaceOrderMethod", trusted_by("PlaceOrderSendRole", "lambda")),
+    ("untrusted-role", "Status", trusted_by("StatusRole", "apigateway")),
 ]
 
 
@@ -127,6 +146,60 @@ def test_an_http_api_is_looked_at_too():
         }
     }
     assert [(one.trap, one.resource) for one in lint(document)] == [("malformed-route", "Bad")]
+
+
+ODD = [None, [], {}, "text", 7, {"Ref": "Given"}, {"Fn::If": ["A", [], {}]}, {"Fn::Sub": []}]
+
+
+def places(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Each place of a template: what leads to it, what it is in, and its key there."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in list(entries):
+        here = (*path, str(key) if isinstance(value, dict) else "[]")
+        yield here, value, key
+        if isinstance(one, (dict, list)):
+            yield from places(one, here)
+
+
+def test_whatever_a_template_has_it_is_looked_at():
+    """A value where none is expected is unknown: no traceback."""
+    document = template_of(small(delivery="queued"))
+    tried = set()
+    for resource in document["Resources"].values():
+        for path, inside, key in places(resource):
+            if (resource["Type"], path) in tried:
+                continue
+            tried.add((resource["Type"], path))
+            before = inside[key]
+            for odd in ODD:
+                inside[key] = odd
+                lint(document)
+            inside[key] = before
+    assert len(tried) > 200
+
+
+def test_what_is_computed_is_not_known_to_be_wrong():
+    document = template_of(shop())
+    document["Parameters"]["Seconds"] = {"Type": "Number", "Default": 20}
+    put("PlaceOrderQueue", "VisibilityTimeout", {"Ref": "Elsewhere"})(document)
+    put("PlaceOrderMapping", "BatchSize", {"Fn::If": ["A", 10, 20]})(document)
+    put("IndexFunction", "Timeout", {"Ref": "Seconds"})(document)
+    put("PlaceOrderSendRole", "ManagedPolicyArns", ["arn:aws:iam::aws:policy/Sends"])(document)
+    put("PlaceOrderSendRole", "Policies", [])(document)
+    assert lint(document) == []
+    document["Parameters"]["Seconds"]["Default"] = "30"
+    assert [one.trap for one in lint(document)] == ["outlives-gateway"]
+
+
+def test_a_policy_of_its_own_is_read_too():
+    document = template_of(shop())
+    (policy,) = properties(document, "PlaceOrderSendRole").pop("Policies")
+    assert [one.trap for one in lint(document)] == ["gateway-permissions"]
+    document["Resources"]["Sends"] = {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {**policy, "Roles": [{"Ref": "PlaceOrderSendRole"}]},
+    }
+    assert lint(document) == []
 
 
 def route(key: str) -> Json:

@@ -7,6 +7,9 @@ from urllib.parse import parse_qs, parse_qsl, quote_plus
 import pytest
 from aws_examples import rich, shop, template_of
 
+from eitherway import App
+from eitherway.errors import ConfigurationError
+
 _SET = re.compile(r"#set\(\$([\w.\-]+) = (.*)\)\n")
 _CALL = re.compile(r"\$util\.urlEncode\((.*)\)")
 
@@ -60,6 +63,21 @@ def test_what_was_not_given_is_not_there():
     assert dict(parse_qsl(found["params"])) == {"basket_id": "1"}
     assert dict(parse_qsl(found["headers"])) == {}
     assert all(found.values()), "SQS refuses empty attributes"
+
+
+def test_a_query_parameter_is_not_taken_for_anothers_path_parameter():
+    """VTL finds a value by its name alone, and the path's is called as by whom was first."""
+    app = App("shop")
+
+    @app.get("/baskets/{id}")
+    async def read(id: str) -> str:  # noqa: A002
+        return id
+
+    @app.post("/baskets/{basket}/fill", delivery="queued")
+    async def fill(basket: str, order: dict, id: str = ""): ...  # noqa: A002
+
+    with pytest.raises(ConfigurationError, match="fill: the path of another operation"):
+        template_of(app)
 
 
 def test_the_trace_goes_along():

@@ -7,6 +7,7 @@ from aws_examples import Order, guarded, plan_of, rich, shop, small
 from pydantic import BaseModel, ConfigDict
 
 from eitherway import App, Limit
+from eitherway.codec import PATH_PARAMETER
 from eitherway.errors import ConfigurationError
 
 
@@ -44,6 +45,19 @@ def test_what_needs_code_before_the_answer_is_accepted_by_a_function(policies, w
     assert one.front_seconds is not None
 
 
+def test_an_optional_parameter_that_a_header_is_called_as_is_read_by_a_function():
+    app = App("shop")
+
+    @app.post("/orders", delivery="queued")
+    async def place_order(order: Order, host: str = "", note: str = ""): ...
+
+    @app.post("/orders/here", delivery="queued")
+    async def place_here(order: Order, host: str): ...
+
+    assert "'host'" in planned(app, "place_order").accepting.why
+    assert planned(app, "place_here").at_gateway
+
+
 def test_callers_are_asked_for_by_a_function():
     assert planned(guarded(), "place_order").accepting.by == "function"
 
@@ -64,6 +78,7 @@ def test_a_direct_operation_has_no_queue_and_one_without_a_path_has_nothing_but_
         (Limit(in_flight=100_000), (1_000, 10)),
         (Limit(per_second=0.5), (3, 10)),  # at most 30 at once, of 60 s each
         (Limit(per_second=0.01), (2, 1)),
+        (Limit(per_second=200), (100, 10)),  # no more than without a limit
         (Limit(adaptive=True), (100, 10)),
         ([Limit(in_flight=8), Limit(in_flight=64)], (2, 4)),
     ],
@@ -119,6 +134,17 @@ def declared(path: str | None = "/orders", handler=take, **policies) -> App:
     return app
 
 
+def beside(*routes: tuple[str, str]) -> App:
+    """An app with these routes: `first`, `second`."""
+    app = App("bad")
+    for name, (method, path) in zip(("first", "second"), routes, strict=False):
+        names = PATH_PARAMETER.findall(path)
+        handler = eval(f"lambda {', '.join(names)}: None")
+        handler.__annotations__ = dict.fromkeys(names, str)
+        getattr(app, method.lower())(path, name=name)(handler)
+    return app
+
+
 @pytest.mark.parametrize(
     ("app", "says"),
     [
@@ -136,6 +162,14 @@ def declared(path: str | None = "/orders", handler=take, **policies) -> App:
         (declared(path="/orders/"), "drops the '/'"),
         (declared(name="place order"), "'place order'"),
         (App("empty"), "no operation"),
+        (beside(("GET", "/orders/{order_id}"), ("GET", "/orders/{other}")), "is a route of first"),
+        (beside(("GET", "/a/{one:int}"), ("GET", "/a/{two}")), "is a route of first"),
+        (beside(("GET", "/files/{name:path}"), ("GET", "/files/{id}/size")), "one kind of param"),
+        (beside(("GET", "/jobs/{id}")), "/jobs/{id} is a route of eitherway"),
+        (beside(("GET", "/problems/{what}")), "is a route of eitherway"),
+        (beside(("POST", "/jobs/mine")), "a path of the gateway itself"),
+        (beside(("GET", "/metrics")), "a path of the gateway itself"),
+        (beside(("GET", "/orders/{id:colour}")), "colour"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -143,6 +177,18 @@ def test_what_cannot_be_is_one_clear_line(app: App, says: str):
     with pytest.raises(ConfigurationError, match=re.escape(says)) as refused:
         plan_of(app)
     assert "\n" not in str(refused.value)
+
+
+def test_a_body_that_may_be_left_out_has_no_model():
+    """It would keep out a request without one."""
+    app = App("shop")
+
+    @app.post("/orders", delivery="queued")
+    async def place_order(order: Order | None = None): ...
+
+    assert planned(app, "place_order").at_gateway
+    assert planned(app, "place_order").model is None
+    assert planned(small(delivery="queued"), "place_order").model is not None
 
 
 def test_a_schema_that_cannot_be_reduced_is_the_functions_to_check():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aws_examples import guarded, of_type, rich, shop, small, template_of
 
+from eitherway import App
 from eitherway.aws.lint import lint
 from eitherway.engines.aws import names, tables
 
@@ -74,6 +75,41 @@ def test_another_delivery_changes_the_operations_integration_and_its_queue_alone
         assert direct[part] == queued[part]
 
 
+HOSTILE = ["dead", "push", "socket", "status", "sweeper", "api", "jobs", "items", "refused"]
+HOSTILE += ["place_order", "place-order", "placeOrder", "Place.order", "place_order_alone"]
+HOSTILE += ["a_1", "a1", "a:1", "stage", "deployment", "..."]
+
+
+def named(*names: str) -> App:
+    app = App("hostile")
+    for number, name in enumerate(names):
+
+        @app.post(f"/{number}", name=name, delivery="queued")
+        async def take(order: dict): ...
+
+    return app
+
+
+def test_no_name_of_an_operation_is_in_the_way_of_another_resource():
+    document = template_of(named(*HOSTILE))
+    assert lint(document) == []
+    one, two = (len(template_of(named(*few))["Resources"]) for few in (["x"], ["x", "y"]))
+    assert len(document["Resources"]) == one + (two - one) * (len(HOSTILE) - 1)
+
+
+def test_names_of_resources_do_not_depend_on_what_else_there_is():
+    """CloudFormation would make them anew, beside those that have their physical names."""
+    for one in HOSTILE:
+        alone = queues_by_name(template_of(named(one)))
+        among = queues_by_name(template_of(named(*HOSTILE)))
+        assert alone.items() <= among.items()
+
+
+def queues_by_name(document) -> dict[str, str]:
+    queues = of_type(document, "SQS::Queue").items()
+    return {queue["QueueName"]: name for name, queue in queues}
+
+
 def test_the_api_is_deployed_anew_where_something_of_it_is_new():
     def deployment(**policies) -> str:
         return next(iter(of_type(template_of(small(**policies)), "ApiGateway::Deployment")))
@@ -109,7 +145,7 @@ def test_every_queue_is_fed_as_its_limits_say():
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
     assert mapping["BatchSize"] == 4
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    alone = document["Resources"]["PlaceOrderAloneMapping"]["Properties"]
+    alone = document["Resources"]["PlaceOrderMappingAlone"]["Properties"]
     assert (alone["BatchSize"], alone["ScalingConfig"]) == (1, {"MaximumConcurrency": 2})
     worker = document["Resources"]["PlaceOrderWorker"]["Properties"]
     queue = document["Resources"]["PlaceOrderQueue"]["Properties"]
@@ -144,6 +180,9 @@ def test_roles_may_do_what_they_need_and_no_more():
     assert "sqs:" not in status
     assert "execute-api" not in status
     assert "sqs:ReceiveMessage" not in json.dumps(statements(document, "CheckOutFunctionRole"))
+    for app, is_ticket_used in ((document, False), (template_of(guarded()), True)):
+        on_jobs = [s for s in statements(app, "SocketDoorRole") if "Jobs" in json.dumps(s)]
+        assert ("dynamodb:PutItem" in on_jobs[0]["Action"]) is is_ticket_used
     receives = [
         one
         for one in statements(document, "PayWorkerRole")
@@ -151,7 +190,7 @@ def test_roles_may_do_what_they_need_and_no_more():
     ]
     assert [one["Fn::GetAtt"][0] for one in receives[0]["Resource"]] == [
         "PayQueue",
-        "PayAloneQueue",
+        "PayQueueAlone",
     ]
 
 
@@ -223,10 +262,11 @@ def test_everything_that_matters_has_an_alarm():
         (alarm["MetricName"], json.dumps(alarm["Dimensions"][0]["Value"]))
         for alarm in of_type(document, "CloudWatch::Alarm").values()
     }
+    assert ("5XXError", '"shop"') in watched
     for function in of_type(document, "Lambda::Function"):
         assert ("Errors", json.dumps({"Ref": function})) in watched
         assert ("Throttles", json.dumps({"Ref": function})) in watched
     for queue in of_type(document, "SQS::Queue"):
-        depth = queue == "DeadQueue"
-        metric = "ApproximateNumberOfMessagesVisible" if depth else "ApproximateAgeOfOldestMessage"
+        is_dead = queue == "DeadLetters"
+        metric = "NumberOfMessagesReceived" if is_dead else "ApproximateAgeOfOldestMessage"
         assert (metric, json.dumps({"Fn::GetAtt": [queue, "QueueName"]})) in watched

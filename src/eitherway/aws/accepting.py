@@ -12,6 +12,15 @@ from ..policy import Accept
 RETENTION_SECONDS_MAX = 14 * 86_400
 """What SQS keeps a message for at most."""
 
+_HEADERS = frozenset(
+    [
+        *("accept", "age", "authorization", "connection", "cookie", "date", "dnt", "expect"),
+        *("forwarded", "host", "origin", "pragma", "prefer", "priority", "range", "referer"),
+        *("te", "trailer", "traceparent", "tracestate", "upgrade", "via", "warning"),
+    ]
+)
+"""What clients and proxies send by themselves, as far as a parameter may be called so."""
+
 
 class Accepting(NamedTuple):
     """Who accepts, and why."""
@@ -50,6 +59,13 @@ def _needs_function(operation: Operation, *, has_callers: bool) -> Iterator[str]
         yield 'idempotency_key="required", which is looked up'
     if operation.backlog_max is not None:
         yield "backlog_max=, which counts what waits"
+    for parameter in operation.binding.parameters:
+        is_optional = parameter.source == "query" and not parameter.required
+        if is_optional and parameter.name.lower() in _HEADERS:
+            yield (
+                f"the query parameter {parameter.name!r}: without it the gateway takes the header "
+                "of that name"
+            )
     if has_callers:
         yield "auth=, which asks who the caller is"
     if operation.deadline_seconds > RETENTION_SECONDS_MAX:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
+from .imports import import_seconds
 from .package import Code, package
 from .picture import picture
 from .plan import Plan
@@ -19,10 +20,9 @@ from .template import template
 
 TEMPLATE_FILE = "template.json"
 PICTURE_FILE = "picture.svg"
-INLINE_BYTES_MAX = 51_200
-"""A template above that is uploaded to S3 first: `aws cloudformation deploy --s3-bucket`."""
-
 TEMPLATE_BYTES_MAX = 1_000_000
+"""What CloudFormation takes from S3, where ours lie anyway; of a file alone 51,200."""
+
 RESOURCES_MAX = 500
 _NEAR = 0.9
 
@@ -34,6 +34,8 @@ class Built:
     template: dict[str, Any]
     template_bytes: int
     code: str | None  # the name of the zip
+    seconds: float  # that it took
+    import_seconds: Mapping[str, float] = field(default_factory=dict)  # where there is code
     warnings: Sequence[str] = field(default_factory=list)
 
     @property
@@ -45,10 +47,19 @@ class Built:
 def build(
     plan: Plan, code: Code, out: Path, *, environment: Sequence[str] = (), zipped: bool = True
 ) -> Built:
-    """Write the stack into the folder `out`. `ConfigurationError`, and then it is as it was."""
+    """Write the stack into the folder `out`. `ConfigurationError`, and then it is as it was.
+
+    Not `zipped`, there is no code, and how long it takes to import is not tried.
+    """
+    began = time.monotonic()
+    out = out.resolve()
     _check_folder(out, plan)
+    imported: Mapping[str, float] = {}
     with _replacing(out) as folder:
-        made = package(code, folder).name if zipped else None
+        made = None
+        if zipped:
+            made = package(code, folder).name
+            imported = import_seconds(code.target, Path.cwd())
         document = template(
             plan,
             code.target,
@@ -61,7 +72,14 @@ def build(
         warnings = [*plan.warnings, *_sizes(document, text)]
         (folder / TEMPLATE_FILE).write_text(text)
         (folder / PICTURE_FILE).write_text(picture(plan))
-    return Built(template=document, template_bytes=len(text.encode()), code=made, warnings=warnings)
+    return Built(
+        template=document,
+        template_bytes=len(text.encode()),
+        code=made,
+        seconds=time.monotonic() - began,
+        import_seconds=imported,
+        warnings=warnings,
+    )
 
 
 def _sizes(document: dict[str, Any], text: str) -> Iterator[str]:
@@ -72,19 +90,18 @@ def _sizes(document: dict[str, Any], text: str) -> Iterator[str]:
             f"the stack has {count} resources in {size} bytes, and CloudFormation takes "
             f"{RESOURCES_MAX} in {TEMPLATE_BYTES_MAX}: make two apps of it"
         )
-    if size > _NEAR * INLINE_BYTES_MAX:
-        yield (
-            f"the template has {size} bytes: above {INLINE_BYTES_MAX} it has to lie in S3, "
-            "so deploy it with --s3-bucket"
-        )
     if count > _NEAR * RESOURCES_MAX:
         yield f"the stack has {count} resources, and CloudFormation takes {RESOURCES_MAX}"
+    if size > _NEAR * TEMPLATE_BYTES_MAX:
+        yield f"the template has {size} bytes, and CloudFormation takes {TEMPLATE_BYTES_MAX}"
 
 
 def _check_folder(out: Path, plan: Plan) -> None:
     """`ConfigurationError` unless the folder is new, empty, or of this very stack."""
     if not out.exists():
         return
+    if Path.cwd().is_relative_to(out):  # it is put in place of what is there
+        raise ConfigurationError(f"--out {out}: you are in there: give a folder below")
     if not out.is_dir():
         raise ConfigurationError(f"--out {out}: a file is there: give a folder")
     if not any(out.iterdir()):
@@ -107,16 +124,12 @@ def _replacing(out: Path) -> Iterator[Path]:
     """A folder beside `out` that takes its place at the end, and is gone if there is none."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as beside:
+            folder, before = Path(beside) / "new", Path(beside) / "before"
+            folder.mkdir()
+            yield folder
+            if out.exists():
+                out.rename(before)
+            folder.rename(out)
     except OSError as error:
-        raise ConfigurationError(f"--out {out}: {error.strerror}") from None
-    try:
-        folder.chmod(0o755)
-        yield folder
-        before = folder.with_name(folder.name + "-before")
-        if out.exists():
-            out.rename(before)
-        folder.rename(out)
-        shutil.rmtree(before, ignore_errors=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        raise ConfigurationError(f"--out {out}: {error.strerror or error}") from None

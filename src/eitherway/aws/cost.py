@@ -1,60 +1,32 @@
 """What a million calls of each operation cost: by the emitted template, and dated prices.
 
 An estimate, for comparing deliveries: the assumptions are in `Assumed`, and free tiers left out.
+What the engine asks of DynamoDB is counted in `tests/unit/test_aws_units.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ..errors import ConfigurationError
 from ..operation import Operation
 from .plan import Plan, Planned
+from .prices import Prices
 
 Json = Mapping[str, Any]
+
+# Write units of a record of up to 1 KB, with what moves in the indexes of its table (moved is two).
+STORED = 4  # put, and into three indexes: `listed`, `waiting`, `sweep`
+TAKEN = 4  # written; out of `waiting`; moved in `sweep`
+TAKEN_UNSTORED = 3  # put by who takes it, and into two: `listed`, `sweep`
+SETTLED = 4  # in the transaction of its items, which doubles it; moved in `sweep`
+FORGOTTEN = 6  # written as a tombstone, moved in `sweep`, out of `listed`; deleted, out of `sweep`
+LIMITED = 2  # of each limit: drawn from, and given back, by each invocation
+COUNTED = 2  # how many run and how many have ended, by each invocation of a worker
+
 _MILLION = 1_000_000
-
-
-class Prices(BaseModel):
-    """Prices of one region on one day: `prices.json`, or a file with the same keys."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    date: str
-    region: str
-    currency: str
-    source: str = ""
-    rest_million_requests: float = Field(ge=0)
-    socket_million_messages: float = Field(ge=0)
-    lambda_million_requests: float = Field(ge=0)
-    lambda_gb_second_arm64: float = Field(ge=0)
-    lambda_gb_second_x86_64: float = Field(ge=0)
-    sqs_million_requests: float = Field(ge=0)
-    dynamodb_million_write_units: float = Field(ge=0)
-    dynamodb_million_read_units: float = Field(ge=0)
-
-    @classmethod
-    def read(cls, file: Path | None = None) -> Prices:
-        """Those of a file, else ours. `ConfigurationError` for what is missing or wrong."""
-        try:
-            text = (
-                file.read_text() if file else files(__package__).joinpath("prices.json").read_text()
-            )
-            return cls.model_validate_json(text)
-        except OSError as error:
-            raise ConfigurationError(f"--prices {file}: {error.strerror}") from None
-        except ValidationError as error:
-            found = error.errors()[0]
-            where = ".".join(str(part) for part in found["loc"])
-            raise ConfigurationError(
-                f"--prices {file}: {where}: {found['msg']}".replace(": : ", ": ")
-            ) from None
+_MINUTES_MONTH = 365 / 12 * 24 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +36,8 @@ class Assumed:
     handler_seconds: float = 0.05
     overhead_seconds: float = 0.02  # of the function, around its handler
     item_writes: int = 1  # of 1 KB
-    record_reads: int = 2  # of a job: when it is claimed, and when it is told of
-    counter_writes: int = 3  # of a worker's invocation: limits drawn and given back, counters
     stream_batch: int = 10  # revisions that one invocation of the push function gets
+    polls_minute: int = 15  # of a queue that is empty: 5 pollers wait 20 s each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,78 +55,99 @@ class Cost:
         return self.api + self.functions + self.queue + self.table
 
 
-def costs(
-    plan: Plan, template: Json, prices: Prices, assumed: Assumed
-) -> Iterator[tuple[str, Cost]]:
-    """The cost of a million calls of each operation, by its name."""
-    pricing = _Pricing(template, prices, assumed)
-    for planned in plan.operations:
-        yield planned.operation.name, pricing.of(planned)
+class Costs:
+    """What the stack of a template costs, with these prices."""
 
-
-class _Pricing:
     def __init__(self, template: Json, prices: Prices, assumed: Assumed) -> None:
         self._prices = prices
         self._assumed = assumed
-        parameter = template["Parameters"]["MemoryMegabytes"]["Default"]
-        self._gigabytes = float(parameter) / 1024
-        functions = [
-            one["Properties"]
-            for one in template["Resources"].values()
-            if one["Type"] == "AWS::Lambda::Function"
-        ]
-        is_arm = functions[0]["Architectures"] == ["arm64"]
+        self._kinds: list[str] = [one["Type"] for one in template["Resources"].values()]
+        self._gigabytes: float = template["Parameters"]["MemoryMegabytes"]["Default"] / 1024
+        architectures = template["Resources"]["Status"]["Properties"]["Architectures"]
         self._gb_second = (
-            prices.lambda_gb_second_arm64 if is_arm else prices.lambda_gb_second_x86_64
-        )
-        self._indexes = len(
-            template["Resources"]["Jobs"]["Properties"].get("GlobalSecondaryIndexes", [])
+            prices.lambda_gb_second_arm64
+            if architectures == ["arm64"]
+            else prices.lambda_gb_second_x86_64
         )
 
-    def of(self, planned: Planned) -> Cost:
-        """Of one operation, answered or accepted, worked on, and told of."""
-        seconds = self._assumed.handler_seconds + self._assumed.overhead_seconds
-        requests = self._prices.rest_million_requests if planned.operation.path else 0.0
-        if planned.queue is None:
-            return Cost(
-                api=requests,
-                functions=self._run(1, seconds),
-                queue=0.0,
-                table=self._items(planned.operation),
-            )
-        batch = planned.queue.batch
-        invoked = self._run(1 / batch, seconds)  # a batch's attempts run side by side
-        told = self._run(2 / self._assumed.stream_batch, self._assumed.overhead_seconds)
-        front = 0 if planned.at_gateway else self._run(1, self._assumed.overhead_seconds)
-        messages = 1 + 2 / batch  # sent; received and deleted together
-        return Cost(
-            api=requests,
-            functions=front + invoked + told,
-            queue=messages * self._prices.sqs_million_requests,
-            table=self._items(planned.operation)
-            + self._record(1 / batch, at_gateway=planned.at_gateway),
+    def of(self, plan: Plan) -> Iterator[tuple[str, Cost]]:
+        """A million calls of each operation, by its name."""
+        for planned in plan.operations:
+            if planned.queue is None:
+                yield planned.operation.name, self._called(planned.operation)
+            else:
+                yield planned.operation.name, self._queued(planned, planned.queue.batch)
+
+    def poll(self) -> float:
+        """A million looks at a job's status."""
+        read = self._prices.dynamodb_million_read_units
+        return (
+            self._prices.rest_million_requests + self._run(1, self._assumed.overhead_seconds) + read
         )
+
+    def told(self) -> float:
+        """A million jobs that somebody follows over a WebSocket that is open: one frame to ask,
+        three events, a row of the channel put and deleted.
+        """
+        frames, rows = 1 + 3, 2
+        return (
+            frames * self._prices.socket_million_messages
+            + self._run(1, self._assumed.overhead_seconds)
+            + rows * self._prices.dynamodb_million_write_units
+        )
+
+    def idle_month(self) -> float:
+        """A month in which nobody calls: alarms, queues that are polled, the sweeper."""
+        queues = self._kinds.count("AWS::SQS::Queue")
+        polls = queues * self._assumed.polls_minute * _MINUTES_MONTH / _MILLION
+        sweeps = self._run(_MINUTES_MONTH, self._assumed.overhead_seconds) / _MILLION
+        alarms = self._kinds.count("AWS::CloudWatch::Alarm")
+        return (
+            alarms * self._prices.alarm_month + polls * self._prices.sqs_million_requests + sweeps
+        )
+
+    def _called(self, operation: Operation) -> Cost:
+        """Answered on the call: what the handler writes, and what limits are drawn from."""
+        is_read = operation.method == "GET"
+        written = LIMITED * len(operation.limits) + (0 if is_read else self._assumed.item_writes)
+        if not is_read and self._assumed.item_writes > 1:  # in a transaction
+            written += self._assumed.item_writes
+        return Cost(
+            api=self._prices.rest_million_requests,
+            functions=self._run(1, self._busy_seconds),
+            queue=0.0,
+            table=self._table(written, self._assumed.item_writes if is_read else 0),
+        )
+
+    def _queued(self, planned: Planned, batch: int) -> Cost:
+        """Accepted, worked on in batches, told of, and forgotten in the end."""
+        operation, overhead = planned.operation, self._assumed.overhead_seconds
+        is_stored = not planned.at_gateway
+        front = self._run(1, overhead) if is_stored and operation.path else 0.0
+        told = self._run(2 / self._assumed.stream_batch, overhead)  # that it runs; that it ended
+        taken = STORED + TAKEN if is_stored else TAKEN_UNSTORED
+        items = 2 * self._assumed.item_writes  # in a transaction, with the record
+        each = (COUNTED + LIMITED * len(operation.limits)) / batch + (1 if is_stored else 0)
+        looked_for = 2  # the record, before it is taken; who listens to it
+        return Cost(
+            api=self._prices.rest_million_requests if operation.path else 0.0,
+            functions=front + self._run(1 / batch, self._busy_seconds) + told,
+            queue=(1 + 2 / batch) * self._prices.sqs_million_requests,  # sent; taken and deleted
+            table=self._table(taken + SETTLED + FORGOTTEN + items + each, looked_for),
+        )
+
+    @property
+    def _busy_seconds(self) -> float:
+        """Of an invocation that runs handlers: those of a batch side by side."""
+        return self._assumed.handler_seconds + self._assumed.overhead_seconds
 
     def _run(self, invocations: float, seconds: float) -> float:
         """A million times so many invocations, each for so long."""
         billed = seconds * self._gigabytes * self._gb_second * _MILLION
         return invocations * (self._prices.lambda_million_requests + billed)
 
-    def _items(self, operation: Operation) -> float:
-        """What the handler writes, in a transaction, at twice the units; a GET reads as much."""
-        if operation.method == "GET":
-            return self._assumed.item_writes * self._prices.dynamodb_million_read_units
-        return 2 * self._assumed.item_writes * self._prices.dynamodb_million_write_units
-
-    def _record(self, invocations: float, *, at_gateway: bool) -> float:
-        """The record's writes: (stored,) claimed, settled with the items; its indexes are sparse.
-
-        A waiting record is in three indexes, a running one in two, one that ended in one.
-        """
-        listed, sweep, waiting = (int(self._indexes > place) for place in range(3))
-        claimed = 1 + (listed + sweep if at_gateway else sweep + waiting)
-        stored = 0 if at_gateway else 1 + listed + sweep + waiting
-        settled = 2 + sweep
-        written = stored + claimed + settled + self._assumed.counter_writes * invocations
-        read = self._assumed.record_reads * self._prices.dynamodb_million_read_units
-        return written * self._prices.dynamodb_million_write_units + read
+    def _table(self, written: float, read: float) -> float:
+        return (
+            written * self._prices.dynamodb_million_write_units
+            + read * self._prices.dynamodb_million_read_units
+        )

@@ -29,6 +29,9 @@ _LEFT_OUT = frozenset(
         "discriminator",
     ]
 )
+_FOREIGN = re.compile(r"\(\?[^:=!]|\\[^\W\dbBcdDfnrsStuvwWx]")
+"""Of patterns, what ECMA 262 does not have: `(?i)`, `(?P<name>`, `(?<=`, `\\A`, `\\z`, `\\p`."""
+
 _BOUNDS = (("minimum", "exclusiveMinimum", max), ("maximum", "exclusiveMaximum", min))
 _BOUND_NAMES = frozenset(name for plain, strict, _ in _BOUNDS for name in (plain, strict))
 
@@ -91,6 +94,8 @@ class _Reducer:
             made = self.schema(value)
         elif name not in _KEPT:
             return self._dropped(name)
+        elif value == [] or (name == "pattern" and _FOREIGN.search(value)):
+            return {}  # an empty `required` is no schema of draft 4
         return {name: made}
 
     @staticmethod
@@ -132,6 +137,9 @@ class _Reducer:
 def _whole_numbers(schema: Schema) -> Schema:
     """`17.0` is an integer since draft 6; in draft 4 it is a number that is a multiple of 1."""
     kinds = schema.get("type")
-    if kinds == "integer":
-        return {**schema, "type": "number", "multipleOf": schema.get("multipleOf", 1)}
-    return schema
+    listed = kinds if isinstance(kinds, list) else [kinds]
+    if "integer" not in listed or "number" in listed:
+        return schema
+    numbers = ["number" if kind == "integer" else kind for kind in listed]
+    kinds = numbers if isinstance(kinds, list) else "number"
+    return {**schema, "type": kinds, "multipleOf": schema.get("multipleOf", 1)}

@@ -20,6 +20,11 @@ _RIGHT_X = _LEFT_X + _LEFT + 3 * _PANEL
 _STATUS_X = _RIGHT_X + _MAIN + _BETWEEN
 _TOLD_X = _STATUS_X + _SIDE + _BETWEEN
 _SAME = "API Gateway, the same one"
+_WAYS = {True: "straight into the queue", False: "stored first, by a function"}
+_CARETAKERS = [
+    "sweeper · each minute: due, unsent, lapsed",
+    "dead · sends again what has not ended",
+]
 _ROWS = ("people", "api", "queue", "function", "table")
 
 
@@ -36,8 +41,8 @@ def picture(plan: Plan) -> str:
     for box in (*left.values(), *right.values()):
         drawing.box(box)
     _arrows_left(drawing, left)
-    straight = all(one.at_gateway for one in plan.operations if one.accepting)
-    _arrows_right(drawing, right, "straight into the queue" if straight else "stored first")
+    ways = {one.at_gateway for one in plan.operations if one.accepting}
+    _arrows_right(drawing, right, " or ".join(_WAYS[way] for way in sorted(ways, reverse=True)))
     return drawing.svg()
 
 
@@ -71,9 +76,7 @@ def _right(plan: Plan) -> dict[str, Box]:
         "queue": _box(
             "SQS", [*queues, "dead queue · what nobody could take"], QUEUE, _RIGHT_X, _MAIN
         ),
-        "function": _box(
-            "Lambda: workers", [*workers, "sweeper · each minute"], FUNCTION, _RIGHT_X, _MAIN
-        ),
+        "function": _box("Lambda: workers", [*workers, *_CARETAKERS], FUNCTION, _RIGHT_X, _MAIN),
         "status": _box("Lambda: status", side["status"], FUNCTION, _STATUS_X, _SIDE),
         "push": _box("Lambda: push", ["reads the stream"], FUNCTION, _TOLD_X, _SIDE),
         "table": _box("DynamoDB", stored, DATABASE, _RIGHT_X, _RIGHT),
@@ -94,7 +97,7 @@ def _route(planned: Planned) -> str:
 
 def _limits(planned: Planned) -> str:
     queue = planned.queue
-    return f"{queue.name} · at once {queue.concurrency} x {queue.batch}" if queue else ""
+    return f"{queue.name} · {queue.concurrency} invocations x {queue.batch}" if queue else ""
 
 
 def _seconds(planned: Planned) -> str:

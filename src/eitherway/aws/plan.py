@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,11 @@ from ..engines.aws.able import CAPABILITIES
 from ..errors import ConfigurationError
 from ..gateway.description.schemas import REF, Schemas
 from ..operation import Operation
-from ..policy import Limit
 from ..settings import Settings
 from .accepting import Accepting, accepting
 from .draft4 import IrreducibleError, reduced
-from .paths import check_path
+from .feeding import Queue, queue_of
+from .paths import Route, check_routes, own_routes
 
 DIRECT_SECONDS_MAX = 28
 """API Gateway waits for 29 s; the last one is for the answer."""
@@ -29,33 +29,8 @@ DIRECT_SECONDS_MAX = 28
 WAIT_SECONDS_MAX = 25
 """Of `Prefer: wait`: before API Gateway gives up, there is the request to store and to answer."""
 
-SETTLE_SECONDS = 10
-"""What a worker gets beyond its handler's time, to take the job and to settle it."""
-
-LAMBDA_SECONDS_MAX = 900
-CONCURRENCY_MIN = 2
-"""The least that `MaximumConcurrency` takes."""
-
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")  # stands in templates of API Gateway
-_CONCURRENCY_MAX = 1_000
-_BATCH_MAX = 10  # more would wait for a second before each batch
 _DEFAULT_SECONDS = 60.0  # of an operation that says nothing
-_RECEIVES_MIN, _RECEIVES_MAX = 100, 1_000
-_TRIED_SECONDS = 10 * 86_400  # until a hint that nobody takes is dead: SQS keeps it for 14 days
-
-
-@dataclass(frozen=True, kw_only=True)
-class Queue:
-    """An operation's queue, and how its worker is fed from it. Times are whole seconds."""
-
-    name: str
-    alone: str  # the name of the queue of suspects
-    worker_seconds: int
-    batch: int
-    window_seconds: int
-    concurrency: int
-    visibility_seconds: int
-    receives_max: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +67,14 @@ class Plan:
             raise ConfigurationError(f"the app {app.name!r} has no operation: declare one")
         self._schemas = Schemas(app.operations)
         self.operations = [self._planned(one) for one in app.operations]
+        check_routes(self._routes())
+        app.check_routes(settings)
+
+    def _routes(self) -> Iterator[Route]:
+        yield from own_routes(self.prefix, has_callers=self.has_callers)
+        for one in self.app.operations:
+            if one.path is not None and one.method is not None:
+                yield Route(one.name, one.method, one.path)
 
     @property
     def warnings(self) -> Sequence[str]:
@@ -110,8 +93,6 @@ class Plan:
                 f"{operation.name}: callbacks need a limit for each host, not kept on AWS: "
                 "leave callbacks= out"
             )
-        if operation.path is not None:
-            check_path(operation.name, operation.path)
         accepted = accepting(operation, has_callers=self.has_callers)
         at_gateway = accepted is not None and accepted.by == "gateway"
         is_called = operation.path is not None and not at_gateway
@@ -119,39 +100,15 @@ class Plan:
         return Planned(
             operation=operation,
             accepting=accepted,
-            queue=None if is_called and accepted is None else self._queue(operation),
+            queue=None if is_called and accepted is None else queue_of(operation, self.stack),
             front_seconds=seconds,
             model=self._model(operation) if at_gateway else None,
             notes=notes,
         )
 
-    def _queue(self, operation: Operation) -> Queue:
-        worker_seconds = math.ceil(operation.timeout_seconds) + SETTLE_SECONDS
-        if worker_seconds > LAMBDA_SECONDS_MAX:
-            raise ConfigurationError(
-                f"{operation.name}: Lambda runs for {LAMBDA_SECONDS_MAX} s at most, "
-                f"{SETTLE_SECONDS} of them to settle, and timeout_seconds="
-                f"{operation.timeout_seconds:g} asks for more: make several operations of it"
-            )
-        room = _room(operation)
-        batch, window = _batch(operation, room)
-        visibility_seconds = 6 * worker_seconds + window
-        return Queue(
-            name=names.queue(self.stack, operation.name),
-            alone=names.queue(self.stack, operation.name, alone=True),
-            worker_seconds=worker_seconds,
-            batch=batch,
-            window_seconds=window,
-            concurrency=min(_CONCURRENCY_MAX, max(CONCURRENCY_MIN, room // batch)),
-            visibility_seconds=visibility_seconds,
-            receives_max=min(
-                _RECEIVES_MAX, max(_RECEIVES_MIN, _TRIED_SECONDS // visibility_seconds)
-            ),
-        )
-
     def _model(self, operation: Operation) -> dict[str, Any] | None:
         body = operation.binding.body
-        if body is None:
+        if body is None or not body.required:  # no model lets in that there is none
             return None
         try:
             return reduced(self._schemas.parameter(operation, body), self._schemas.components, REF)
@@ -186,29 +143,5 @@ def _front_seconds(operation: Operation) -> tuple[int, list[str]]:
             f"{asked:g} asks for more: give {DIRECT_SECONDS_MAX} or less, "
             'or delivery="queued"'
         )
-    note = f"a call ends after {DIRECT_SECONDS_MAX} s: API Gateway does not wait for 60"
+    note = f"a call ends after {DIRECT_SECONDS_MAX} s, as API Gateway does not wait for 60"
     return DIRECT_SECONDS_MAX + 1, [note]
-
-
-def _room(operation: Operation) -> int:
-    """How many attempts may run at once, by all of its limits."""
-    rooms = [_room_in(limit, operation.timeout_seconds) for limit in operation.limits]
-    return min([room for room in rooms if room is not None], default=_CONCURRENCY_MAX)
-
-
-def _room_in(limit: Limit, timeout_seconds: float) -> int | None:
-    if limit.in_flight is not None:
-        return limit.in_flight
-    if limit.per_second is not None:  # Little's law: no more can run at once than start and stay
-        return max(CONCURRENCY_MIN, math.ceil(limit.per_second * timeout_seconds))
-    return None
-
-
-def _batch(operation: Operation, room: int) -> tuple[int, int]:
-    """How many messages an invocation gets, and how many seconds it waits for them."""
-    most = max(1, room // CONCURRENCY_MIN)
-    if operation.batch_max is None:
-        return min(_BATCH_MAX, most), 0
-    batch = min(operation.batch_max, most)
-    waits = batch > _BATCH_MAX or (operation.batch_wait_seconds or 0) >= 1
-    return batch, max(1, math.ceil(operation.batch_wait_seconds or 0)) if waits else 0

@@ -8,10 +8,11 @@ from typing import Any
 import typer
 
 from ..aws.build import build
-from ..aws.cost import Assumed, Prices, costs
+from ..aws.cost import Assumed, Costs
 from ..aws.lint import lint, read_template
 from ..aws.package import Code
 from ..aws.plan import Plan
+from ..aws.prices import Prices
 from ..aws.template import template
 from ..errors import ConfigurationError
 from ..importing import load_app
@@ -56,12 +57,12 @@ def build_command(
         included=include or [],
     )
     built = build(plan, code, out, environment=env or [], zipped=zipped)
-    estimates = dict(costs(plan, built.template, priced, Assumed()))
-    document = built_document(built, plan, estimates, priced)
+    costs = Costs(built.template, priced, Assumed())
+    document = built_document(built, plan, costs, priced)
     if as_json:
         print_json(document)
     else:
-        print_built(document, out)
+        print_built(document, built, out)
 
 
 @cli.command("lint")

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..aws.package import PLATFORMS, extras
+from ..aws.wheels import MACHINES, extras
 from ..engines.aws import names
 from ..errors import ConfigurationError
 
@@ -92,8 +92,8 @@ def check_build(
     architecture: str, python: str, environment: Sequence[str], files: Sequence[tuple[str, Path]]
 ) -> None:
     """`ConfigurationError` for the first flag of `aws build` that is wrong."""
-    if architecture not in PLATFORMS:
-        raise ConfigurationError(f"--arch {architecture!r}: give {' or '.join(PLATFORMS)}")
+    if architecture not in MACHINES:
+        raise ConfigurationError(f"--arch {architecture!r}: give {' or '.join(MACHINES)}")
     if not _PYTHONS.fullmatch(python):
         raise ConfigurationError(
             f"--python {python!r}: give a version from 3.11 on, such as {PYTHON}"
@@ -125,3 +125,5 @@ def body_of(given: str) -> str:
         return Path(given[1:]).read_text()
     except OSError as error:
         raise ConfigurationError(f"--body {given}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"--body {given} is not JSON: it is no text") from None

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -48,8 +49,11 @@ class Smoke:
         headers: Sequence[str] = (),
         within_seconds: float = 60.0,
     ) -> None:
-        if urlsplit(url).scheme not in ("http", "https"):
-            raise ConfigurationError(f"--url {url!r}: give an http:// or https:// URL")
+        check_url("--url", url, "http", "https")
+        if socket is not None:
+            check_url("--socket", socket, "ws", "wss")
+        if within_seconds <= 0:
+            raise ConfigurationError(f"--within {within_seconds:g}: give more than 0 seconds")
         try:
             json.loads(body)
         except ValueError:
@@ -76,7 +80,8 @@ class Smoke:
         answer = self._send(method, self._url + path, self._body)
         if answer.status != 202:
             raise SmokeError(f"{operation}: a queued request is answered with {_said(answer)}")
-        receipt = answer.document() or {}
+        document = answer.document()
+        receipt = document if isinstance(document, dict) else {}
         job, status_url = str(receipt.get("id", "")), self._status_url(answer, receipt)
         yield f"queued: {operation} 202 in {_since(started)}, job {job}"
         with Listening(self._socket, self._headers, self._seconds) as listening:
@@ -128,8 +133,8 @@ class Smoke:
         except urllib.error.HTTPError as error:
             with error:
                 return _answer(error)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
+        except (OSError, ValueError, HTTPException) as error:
+            reason = getattr(error, "reason", error) or "no answer"
             raise SmokeError(f"{method} {url}: {reason}") from None
 
 
@@ -145,6 +150,18 @@ def stack_urls(stack: str) -> tuple[str, str]:
     if "Url" not in found or "SocketUrl" not in found:
         raise ConfigurationError(f"--stack {stack}: no stack that aws build made")
     return found["Url"], found["SocketUrl"]
+
+
+def check_url(flag: str, url: str, *schemes: str) -> None:
+    """`ConfigurationError` unless it has one of these schemes, a host, and a port if any."""
+    try:
+        address = urlsplit(url)
+        is_url = address.scheme in schemes and bool(address.hostname) and address.port != 0
+    except ValueError:  # of the port
+        is_url = False
+    if not is_url or any(character.isspace() for character in url):
+        wanted = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ConfigurationError(f"{flag} {url!r}: give a {wanted} URL")
 
 
 def _route(operation: str) -> tuple[str, str]:

@@ -1,11 +1,12 @@
-"""Traps of APIs: routes, integrations, and who may invoke what."""
+"""Traps of APIs: routes, integrations, and what answers through them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from .findings import Finding, Json, Stack, names_in, text_of
+from .findings import Finding, Json, Stack, mapping_of, mappings, names_in
+from .permissions import invocations
 
 _ROUTES = {  # by ProtocolType
     "HTTP": re.compile(
@@ -13,6 +14,7 @@ _ROUTES = {  # by ProtocolType
     ),
     "WEBSOCKET": re.compile(r"\$(connect|disconnect|default)|[^\s$]\S*"),
 }
+_WAITS_SECONDS = {"ApiGateway::Method": 29, "ApiGatewayV2::Integration": 30}
 _SUBTYPES = re.compile(
     r"EventBridge-PutEvents|SQS-(SendMessage|ReceiveMessage|DeleteMessage|PurgeQueue)"
     r"|AppConfig-GetConfiguration|Kinesis-PutRecord"
@@ -23,32 +25,33 @@ _SUBTYPES = re.compile(
 def wrong_protocol(stack: Stack) -> Iterator[Finding]:
     """`ProtocolType` is one of two words."""
     for name, api in stack.of("ApiGatewayV2::Api"):
-        if "ProtocolType" in api and api["ProtocolType"] not in _ROUTES:
+        protocol = api.get("ProtocolType")
+        if isinstance(protocol, str) and protocol not in _ROUTES:
             wanted = " or ".join(_ROUTES)
-            yield Finding("wrong-protocol", name, f"ProtocolType {api['ProtocolType']}: {wanted}")
+            yield Finding("wrong-protocol", name, f"ProtocolType {protocol}: {wanted}")
 
 
 def malformed_route(stack: Stack) -> Iterator[Finding]:
     """`RouteKey` is a method and a path, or of a WebSocket one word."""
     for name, route in stack.of("ApiGatewayV2::Route"):
         api = stack.get(next(names_in(route.get("ApiId")), None), "ApiGatewayV2::Api") or {}
-        wanted = _ROUTES.get(str(api.get("ProtocolType")))
-        if wanted is not None and not wanted.fullmatch(str(route.get("RouteKey"))):
-            yield Finding("malformed-route", name, f"RouteKey {route.get('RouteKey')!r} is none")
+        wanted, key = _ROUTES.get(str(api.get("ProtocolType"))), route.get("RouteKey", "")
+        if wanted is not None and isinstance(key, str) and not wanted.fullmatch(key):
+            yield Finding("malformed-route", name, f"RouteKey {key!r} is none")
 
 
 def wrong_subtype(stack: Stack) -> Iterator[Finding]:
     """`IntegrationSubtype` is one that there is."""
     for name, integration in stack.of("ApiGatewayV2::Integration"):
         subtype = integration.get("IntegrationSubtype")
-        if subtype is not None and not _SUBTYPES.fullmatch(str(subtype)):
+        if isinstance(subtype, str) and not _SUBTYPES.fullmatch(subtype):
             yield Finding("wrong-subtype", name, f"IntegrationSubtype {subtype!r} is none")
 
 
 def _service_methods(stack: Stack) -> Iterator[tuple[str, Json, Json]]:
     """Methods whose answers are mapped, and their integrations."""
     for name, method in stack.of("ApiGateway::Method"):
-        integration = method.get("Integration") or {}
+        integration = mapping_of(method.get("Integration"))
         if integration.get("Type") == "AWS":
             yield name, method, integration
 
@@ -56,20 +59,19 @@ def _service_methods(stack: Stack) -> Iterator[tuple[str, Json, Json]]:
 def missing_response(stack: Stack) -> Iterator[Finding]:
     """Each status that an integration answers with is declared by its method."""
     for name, method, integration in _service_methods(stack):
-        declared = {str(one["StatusCode"]) for one in method.get("MethodResponses", [])}
-        for answer in integration.get("IntegrationResponses", []):
-            if str(answer["StatusCode"]) not in declared:
-                yield Finding(
-                    "missing-response", name, f"no MethodResponse has {answer['StatusCode']}"
-                )
+        declared = {str(one.get("StatusCode")) for one in mappings(method.get("MethodResponses"))}
+        for answer in mappings(integration.get("IntegrationResponses")):
+            status = str(answer.get("StatusCode"))
+            if status not in declared:
+                yield Finding("missing-response", name, f"no MethodResponse has {status}")
 
 
 def default_success(stack: Stack) -> Iterator[Finding]:
     """The answer without a pattern is what failures get."""
     for name, _, integration in _service_methods(stack):
-        answers = integration.get("IntegrationResponses", [])
+        answers = mappings(integration.get("IntegrationResponses"))
         defaults = [one for one in answers if not one.get("SelectionPattern")]
-        if any(str(one["StatusCode"]).startswith("2") for one in defaults):
+        if any(str(one.get("StatusCode")).startswith("2") for one in defaults):
             yield Finding(
                 "default-success",
                 name,
@@ -87,41 +89,15 @@ def passed_through(stack: Stack) -> Iterator[Finding]:
             yield Finding("passed-through", name, "PassthroughBehavior is NEVER, or junk gets in")
 
 
-def gateway_permissions(stack: Stack) -> Iterator[Finding]:
-    """API Gateway sends under the role of the integration."""
-    for name, _, integration in _service_methods(stack):
-        queue = stack.named_in(integration.get("Uri"), "SQS::Queue")
-        role = stack.named_in(integration.get("Credentials"), "IAM::Role")
-        if queue and not stack.allows(role, "sqs:SendMessage", queue):
-            who = role or "no role"
+def outlives_gateway(stack: Stack) -> Iterator[Finding]:
+    """A function goes on, and is paid for, when its caller has had a 504."""
+    for invocation in invocations(stack):
+        most = _WAITS_SECONDS.get(invocation.kind)
+        function = stack.get(invocation.function, "Lambda::Function") or {}
+        timeout = stack.number(function.get("Timeout"), 3)
+        if most is not None and timeout is not None and timeout > most:
             yield Finding(
-                "gateway-permissions", name, f"{who} does not allow sqs:SendMessage on {queue}"
+                "outlives-gateway",
+                invocation.function,
+                f"API Gateway gives up after {most} s, and Timeout is {timeout:g}",
             )
-
-
-def invoke_permissions(stack: Stack) -> Iterator[Finding]:
-    """Who invokes a function has its permission: API Gateway, EventBridge."""
-    allowed = {
-        (stack.named_in(one.get("FunctionName"), "Lambda::Function"), str(one.get("Principal")))
-        for _, one in stack.of("Lambda::Permission")
-    }
-    for name, uri, service in _invocations(stack):
-        function = stack.named_in(uri, "Lambda::Function")
-        if function and (function, f"{service}.amazonaws.com") not in allowed:
-            yield Finding(
-                "invoke-permissions",
-                name,
-                f"no AWS::Lambda::Permission lets {service} invoke {function}",
-            )
-
-
-def _invocations(stack: Stack) -> Iterator[tuple[str, object, str]]:
-    for name, method in stack.of("ApiGateway::Method"):
-        uri = (method.get("Integration") or {}).get("Uri")
-        if ":lambda:" in text_of(uri):
-            yield name, uri, "apigateway"
-    for name, integration in stack.of("ApiGatewayV2::Integration"):
-        yield name, integration.get("IntegrationUri"), "apigateway"
-    for name, rule in stack.of("Events::Rule"):
-        for target in rule.get("Targets", []):
-            yield name, target.get("Arn"), "events"

@@ -1,10 +1,12 @@
-"""A template to look into: its resources by type, and what a value of one refers to."""
+"""A template to look into: its resources by type, and what a value of one refers to.
+
+Any template: what is computed, or not as CloudFormation has it, is not known, and no trap.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 Json = Mapping[str, Any]
@@ -24,52 +26,40 @@ class Stack:
     """The resources of a template."""
 
     def __init__(self, template: Json) -> None:
-        self._resources: Json = template.get("Resources") or {}
+        self._resources = mapping_of(template.get("Resources"))
+        self._parameters = mapping_of(template.get("Parameters"))
 
     def of(self, *kinds: str) -> Iterator[tuple[str, Json]]:
         """Names and properties of the resources of these types, `AWS::` left out."""
         wanted = {f"AWS::{kind}" for kind in kinds}
         for name, resource in self._resources.items():
-            if resource.get("Type") in wanted:
-                yield name, resource.get("Properties") or {}
+            if str(mapping_of(resource).get("Type")) in wanted:
+                yield name, mapping_of(resource.get("Properties"))
 
     def get(self, name: str | None, kind: str) -> Json | None:
         """The properties of a resource of this type; None where there is none."""
-        resource = self._resources.get(name or "")
-        if resource is None or resource.get("Type") != f"AWS::{kind}":
+        resource = mapping_of(self._resources.get(name or ""))
+        if resource.get("Type") != f"AWS::{kind}":
             return None
-        properties: Json = resource.get("Properties") or {}
-        return properties
+        return mapping_of(resource.get("Properties"))
 
     def named_in(self, value: Any, kind: str) -> str | None:
         """The first resource of this type that the value refers to."""
         return next((name for name in names_in(value) if self.get(name, kind) is not None), None)
 
-    def statements(self, role: str | None) -> Iterator[Json]:
-        """What the policies of a role allow."""
-        properties = self.get(role, "IAM::Role") or {}
-        for policy in properties.get("Policies", []):
-            for statement in listed(policy["PolicyDocument"].get("Statement", [])):
-                if statement.get("Effect") == "Allow":
-                    yield statement
+    def number(self, value: Any, otherwise: float) -> float | None:
+        """A number, a parameter's by its default; `otherwise` for None; None where it is not known.
 
-    def allows(self, role: str | None, action: str, resource: str) -> bool:
-        """Whether a role may do this to a resource: one named, or one whose name fits a pattern."""
-        return any(
-            any(fnmatchcase(action.lower(), one.lower()) for one in listed(statement["Action"]))
-            and any(self._covers(one, resource) for one in listed(statement["Resource"]))
-            for statement in self.statements(role)
-        )
-
-    def _covers(self, pattern: Any, resource: str) -> bool:
-        if pattern == "*" or resource in names_in(pattern):
-            return True
-        text = pattern.get("Fn::Sub") if isinstance(pattern, dict) else pattern
-        properties = self._resources[resource].get("Properties") or {}
-        physical = properties.get("QueueName") or properties.get("TableName")
-        if not isinstance(text, str) or not isinstance(physical, str):
-            return False
-        return fnmatchcase(physical, re.split(r"[:/]", text)[-1])
+        CloudFormation takes digits as text, too.
+        """
+        if isinstance(value, dict) and list(value) == ["Ref"]:
+            value = mapping_of(self._parameters.get(str(value["Ref"]))).get("Default", value)
+        if value is None:
+            return otherwise
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            return None
 
 
 def names_in(value: Any) -> Iterator[str]:
@@ -79,13 +69,13 @@ def names_in(value: Any) -> Iterator[str]:
             yield from names_in(one)
     elif isinstance(value, dict):
         for function, argument in value.items():
+            first = argument[0] if isinstance(argument, list) and argument else argument
             if function == "Ref":
-                yield argument
+                yield str(argument)
             elif function == "Fn::GetAtt":
-                yield argument.split(".")[0] if isinstance(argument, str) else argument[0]
+                yield str(first).split(".")[0]
             elif function == "Fn::Sub":
-                text = argument if isinstance(argument, str) else argument[0]
-                yield from _NAMED.findall(text)
+                yield from _NAMED.findall(str(first))
                 yield from names_in(argument[1:] if isinstance(argument, list) else [])
             else:
                 yield from names_in(argument)
@@ -94,11 +84,20 @@ def names_in(value: Any) -> Iterator[str]:
 def text_of(value: Any) -> str:
     """The text of a value, what it refers to as it is written."""
     if isinstance(value, dict) and "Fn::Sub" in value:
-        argument = value["Fn::Sub"]
-        return argument if isinstance(argument, str) else str(argument[0])
+        return str((listed(value["Fn::Sub"]) or [""])[0])
     return str(value)
 
 
 def listed(value: Any) -> list[Any]:
-    """One, or several."""
-    return value if isinstance(value, list) else [value]
+    """One, or several; none for None."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def mappings(value: Any) -> list[Json]:
+    """The objects of a list, or the one that there is."""
+    return [one for one in listed(value) if isinstance(one, Mapping)]
+
+
+def mapping_of(value: Any) -> Json:
+    """An object; an empty one where it is something else."""
+    return value if isinstance(value, Mapping) else {}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError
-from . import apis, queues
+from . import apis, permissions, queues
 from .findings import Finding, Json, Stack
 
 TRAPS: Sequence[Callable[[Stack], Iterator[Finding]]] = (
     queues.batch_without_window,
     queues.few_receives,
+    queues.no_redrive,
     queues.reserved_concurrency,
     queues.short_visibility,
     queues.whole_batches,
@@ -25,8 +26,10 @@ TRAPS: Sequence[Callable[[Stack], Iterator[Finding]]] = (
     apis.missing_response,
     apis.default_success,
     apis.passed_through,
-    apis.gateway_permissions,
-    apis.invoke_permissions,
+    apis.outlives_gateway,
+    permissions.gateway_permissions,
+    permissions.invoke_permissions,
+    permissions.untrusted_role,
 )
 
 

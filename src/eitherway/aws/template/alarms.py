@@ -1,20 +1,32 @@
-"""Alarms: what is dead, what is late, what fails, what is throttled."""
+"""Alarms: what is dead, what is late, what fails, what is throttled, what callers do not get."""
 
 from __future__ import annotations
 
 from .cloudformation import Json, Resources, attribute, ref
 
 _LATE_SECONDS = 900
+_REFUSED_PART = 0.05
+"""Of a minute's requests: single ones are what limits answer."""
 
 
-def add_alarms(resources: Resources, queues: list[str], functions: list[str]) -> None:
+def add_alarms(resources: Resources, stack: str, queues: list[str], functions: list[str]) -> None:
     """Alarms over everything of a stack."""
     _alarm(
         resources,
+        "RefusedAlarm",
+        "AWS/ApiGateway",
+        "5XXError",
+        {"ApiName": stack},
+        statistic="Average",
+        above=_REFUSED_PART,
+    )
+    _alarm(  # its depth says nothing: a function takes out at once what comes
+        resources,
         "DeadAlarm",
         "AWS/SQS",
-        "ApproximateNumberOfMessagesVisible",
-        {"QueueName": attribute("DeadQueue", "QueueName")},
+        "NumberOfMessagesReceived",
+        {"QueueName": attribute("DeadLetters", "QueueName")},
+        statistic="Sum",
     )
     for queue in queues:
         _alarm(
@@ -54,7 +66,7 @@ def _alarm(
     dimensions: Json,
     *,
     statistic: str = "Maximum",
-    above: int = 0,
+    above: float = 0,
 ) -> None:
     listed = [{"Name": key, "Value": value} for key, value in dimensions.items()]
     topic = {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopic")], ref("AWS::NoValue")]}

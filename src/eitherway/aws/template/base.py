@@ -8,6 +8,7 @@ from .cloudformation import Json, Resources, attribute, ref, sub
 from .mapping import public_url
 
 _KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+_LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653]
 DEAD_WORKER_SECONDS = 60
 
 
@@ -38,7 +39,12 @@ def parameters(code_key: str, environment: list[str]) -> Json:
             "Default": "",
             "Description": "start of absolute links where the API has a domain of its own",
         },
-        "LogDays": {"Type": "Number", "Default": 14, "Description": "how long logs are kept"},
+        "LogDays": {
+            "Type": "Number",
+            "Default": 14,
+            "AllowedValues": _LOG_DAYS,
+            "Description": "how long logs are kept",
+        },
         "AlarmTopic": {
             "Type": "String",
             "Default": "",
@@ -76,17 +82,18 @@ def add_stores(resources: Resources, stack: str, write_units_max: int | None) ->
     resources.add("Items", "AWS::DynamoDB::Table", items, **_KEPT)
     resources.add("Channels", "AWS::DynamoDB::Table", tables.channels(stack))
     resources.add(
-        "DeadQueue",
+        "DeadLetters",
         "AWS::SQS::Queue",
         {
             "QueueName": names.dead_queue(stack),
             "MessageRetentionPeriod": RETENTION_SECONDS_MAX,
             "VisibilityTimeout": 6 * DEAD_WORKER_SECONDS,
+            "RedriveAllowPolicy": {"redrivePermission": "allowAll"},  # of this account and region
         },
     )
 
 
-def outputs() -> Json:
+def outputs(stack: str) -> Json:
     """What a user needs to know of the stack."""
     return {
         "Url": {"Description": "where the API is", "Value": public_url()},
@@ -98,12 +105,12 @@ def outputs() -> Json:
         },
         "ApiId": {"Value": ref("Api")},
         "SocketId": {"Value": ref("Socket")},
-        "DeadQueueUrl": {"Value": ref("DeadQueue")},
+        "DeadQueueUrl": {"Value": ref("DeadLetters")},
         "JobsTable": {"Value": ref("Jobs")},
-        "Engine": {"Value": sub("aws://${AWS::Region}/${AWS::StackName}")},
+        "Engine": {"Value": sub(f"aws://${{AWS::Region}}/{stack}")},
     }
 
 
 def dead_queue_arn() -> Json:
     """The ARN of the dead queue."""
-    return attribute("DeadQueue", "Arn")
+    return attribute("DeadLetters", "Arn")

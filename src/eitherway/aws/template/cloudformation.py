@@ -9,6 +9,17 @@ from typing import Any
 Json = dict[str, Any]
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
+_CLEAR = re.compile(r"[a-z][a-z0-9]*(_[a-z][a-z0-9]*)*|(/[a-z][a-z0-9]*)+")
+
+
+def logical_name(of: str) -> str:
+    """A name of letters and digits for an operation, or for a path (`/orders/now`).
+
+    Always the same, whatever else there is, and for each another one: CloudFormation would replace
+    what it knows under another name, and cannot while the old one is there.
+    """
+    words = "".join(word[:1].upper() + word[1:] for word in _WORD.findall(of))
+    return words if _CLEAR.fullmatch(of) else words + sha256(of.encode()).hexdigest()[:6]
 
 
 def ref(name: str) -> Json:
@@ -29,6 +40,14 @@ def sub(text: str, **values: Any) -> Json:
 def arn(service: str, resource: str) -> Json:
     """The ARN of something of this account, in this region."""
     return sub(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}")
+
+
+def invocation_of(function: str) -> Json:
+    """What an integration of API Gateway asks for, to have a function invoked."""
+    return sub(
+        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
+        f"${{{function}.Arn}}/invocations"
+    )
 
 
 def allow(actions: str, *resources: Any) -> Json:
@@ -69,20 +88,10 @@ class Resources:
 
     def __init__(self) -> None:
         self.all: dict[str, Json] = {}
-        self._named: dict[str, str] = {}
 
     def add(self, name: str, kind: str, properties: Json, **attributes: Any) -> str:
         """Add one; its name."""
         if name in self.all:
             raise ValueError(f"two resources are called {name}")
         self.all[name] = {"Type": kind, **attributes, "Properties": properties}
-        return name
-
-    def name(self, of: str, ending: str = "") -> str:
-        """A name of letters and digits for something, always the same; for each another one."""
-        found = "".join(word[:1].upper() + word[1:] for word in _WORD.findall(of)) or "Root"
-        name = found + ending
-        if self._named.setdefault(name, of) != of:
-            name = found + sha256(of.encode()).hexdigest()[:6] + ending
-            self._named[name] = of
         return name

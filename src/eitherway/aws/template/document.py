@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from ..plan import WAIT_SECONDS_MAX, Plan, Planned, Queue
+from ..feeding import Queue
+from ..plan import WAIT_SECONDS_MAX, Plan, Planned
 from .alarms import add_alarms
 from .base import CONDITIONS, add_stores, outputs, parameter_of, parameters
-from .cloudformation import Json, Resources, allow, arn, attribute, ref, role
+from .cloudformation import Json, Resources, allow, arn, attribute, logical_name, ref, role
 from .functions import Function, Functions
 from .mapping import public_url
 from .own import add_dead, add_socket, add_status, add_sweeper
@@ -36,13 +37,13 @@ def template(
         adder.add(planned)
     watched = [
         *adder.functions,
-        *add_status(resources, functions, api, plan.prefix, has_callers=plan.has_callers),
-        *add_socket(resources, functions),
+        *add_status(functions, api, plan.prefix, has_callers=plan.has_callers),
+        *add_socket(resources, functions, has_callers=plan.has_callers),
         *add_sweeper(resources, functions),
         *add_dead(resources, functions),
     ]
     api.deploy()
-    add_alarms(resources, adder.queues, watched)
+    add_alarms(resources, plan.stack, adder.queues, watched)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{plan.app.name}: by eitherway aws build. Build it again, do not edit it",
@@ -50,7 +51,7 @@ def template(
         "Parameters": parameters(code_key, environment),
         "Conditions": CONDITIONS,
         "Resources": resources.all,
-        "Outputs": outputs(),
+        "Outputs": outputs(plan.stack),
     }
 
 
@@ -69,7 +70,7 @@ class _Operations:
 
     def add(self, planned: Planned) -> None:
         """Whatever an operation needs."""
-        name = self._resources.name(planned.operation.name)
+        name = logical_name(planned.operation.name)
         if planned.queue is not None:
             self.queues += add_queues(self._resources, name, planned.queue)
             self._worker(name, planned.operation.name, planned.queue)
@@ -79,7 +80,7 @@ class _Operations:
             self._front(name, planned, planned.front_seconds)
 
     def _worker(self, name: str, operation: str, queue: Queue) -> None:
-        own = [f"{name}Queue", f"{name}AloneQueue"]
+        own = [f"{name}Queue", f"{name}QueueAlone"]
         worker = self._functions.add(
             Function(
                 name=f"{name}Worker",

@@ -97,10 +97,13 @@ class Functions:
             "sqs:ChangeMessageVisibility DeleteMessage GetQueueAttributes ReceiveMessage", *arns
         )
 
-    def tell(self, *, joins: bool) -> list[Json]:
-        """Post to WebSocket connections, and note what they listen to; who `joins` has a ticket."""
+    def tell(self, *, tickets: bool = False) -> list[Json]:
+        """Post to WebSocket connections, and note what they listen to.
+
+        With `tickets` it uses up those that callers come with, as a key is.
+        """
         posts = arn("execute-api", "${Socket}/${StageName}/*/@connections/*")
-        records = _WRITE if joins else _READ  # a ticket is used up, as a key is
+        records = _WRITE if tickets else _READ
         return [
             allow("dynamodb:DeleteItem PutItem Query", attribute("Channels", "Arn")),
             self._on("Jobs", records),

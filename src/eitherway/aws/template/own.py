@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
+from ..paths import own_routes
+from ..plan import WAIT_SECONDS_MAX
 from .base import DEAD_WORKER_SECONDS
-from .cloudformation import Resources, arn, attribute, ref, sub
+from .cloudformation import Resources, arn, attribute, invocation_of, logical_name, ref, sub
 from .functions import Function, Functions
 from .mapping import public_url
 from .queues import REPORT
 from .rest import RestApi
 
-_STATUS_PATHS = [
-    ("GET", "/jobs/{id}"),
-    ("DELETE", "/jobs/{id}"),
-    ("GET", "/jobs/{id}/result"),
-    ("GET", "/jobs/{id}/events"),
-    ("GET", "/events"),
-    ("GET", "/livez"),
-    ("GET", "/readyz"),
-    ("GET", "/openapi.json"),
-    ("GET", "/asyncapi.json"),
-    ("GET", "/docs"),
-    ("GET", "/docs/{file}"),
-    ("GET", "/eitherway.js"),
-]
 _SOCKET_ROUTES = ("$connect", "$disconnect", "$default")
 SECONDS = 29
 _SWEEP_SECONDS = 55  # before the next one
@@ -30,14 +18,12 @@ _STREAM_SECONDS = 60
 _STREAM_RETRIES = 10
 
 
-def add_status(
-    resources: Resources, functions: Functions, api: RestApi, prefix: str, *, has_callers: bool
-) -> list[str]:
+def add_status(functions: Functions, api: RestApi, prefix: str, *, has_callers: bool) -> list[str]:
     """What tells of jobs and of the app: a function of its own."""
     environment = {
         "EITHERWAY_SERVE": "operations,status,push",
         "EITHERWAY_PUBLIC_URL": public_url(),
-        "EITHERWAY_WAIT_SECONDS_MAX": "25",
+        "EITHERWAY_WAIT_SECONDS_MAX": str(WAIT_SECONDS_MAX),
     }
     name = functions.add(
         Function(
@@ -48,17 +34,13 @@ def add_status(
             environment=environment,
         )
     )
-    paths = [(method, prefix + path) for method, path in _STATUS_PATHS]
-    paths.append(("GET", "/problems/{name}"))
-    if has_callers:
-        paths.append(("POST", f"{prefix}/tickets"))
-    for method, path in paths:
-        api.function(resources.name(f"{method} {path} own", "Status"), method, path, name)
+    for _, method, path in own_routes(prefix, has_callers=has_callers):
+        api.function(name + logical_name(f"{method} {path}"), method, path, name)
     functions.permit(name, "apigateway", arn("execute-api", "${Api}/*"))
     return [name]
 
 
-def add_socket(resources: Resources, functions: Functions) -> list[str]:
+def add_socket(resources: Resources, functions: Functions, *, has_callers: bool) -> list[str]:
     """The WebSocket API, the function behind it, and the one that tells what the stream says."""
     management = sub("https://${Socket}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${StageName}")
     environment = {"EITHERWAY_SOCKET_URL": management, "EITHERWAY_PUBLIC_URL": public_url()}
@@ -67,7 +49,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             name="SocketDoor",
             handler="socket",
             seconds=SECONDS,
-            may=functions.tell(joins=True),
+            may=functions.tell(tickets=has_callers),
             environment=environment,
         )
     )
@@ -78,7 +60,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
             name="Push",
             handler="stream",
             seconds=_STREAM_SECONDS,
-            may=[functions.follow(), *functions.tell(joins=False)],
+            may=[functions.follow(), *functions.tell()],
             environment=environment,
         )
     )
@@ -91,7 +73,7 @@ def add_socket(resources: Resources, functions: Functions) -> list[str]:
         "BisectBatchOnFunctionError": True,
         "FunctionResponseTypes": REPORT,
     }
-    resources.add("PushMapping", "AWS::Lambda::EventSourceMapping", feed)
+    resources.add("PushFeed", "AWS::Lambda::EventSourceMapping", feed)
     return [door, push]
 
 
@@ -103,11 +85,11 @@ def _add_socket_api(resources: Resources, door: str) -> None:
         "RouteSelectionExpression": "$request.body.action",
     }
     resources.add("Socket", "AWS::ApiGatewayV2::Api", api)
-    uri = sub(
-        "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-        f"${{{door}.Arn}}/invocations"
-    )
-    integration = {"ApiId": ref("Socket"), "IntegrationType": "AWS_PROXY", "IntegrationUri": uri}
+    integration = {
+        "ApiId": ref("Socket"),
+        "IntegrationType": "AWS_PROXY",
+        "IntegrationUri": invocation_of(door),
+    }
     resources.add("SocketIntegration", "AWS::ApiGatewayV2::Integration", integration)
     for key in _SOCKET_ROUTES:
         route = {
@@ -143,14 +125,14 @@ def add_dead(resources: Resources, functions: Functions) -> list[str]:
             name="Dead",
             handler="dead",
             seconds=DEAD_WORKER_SECONDS,
-            may=[*functions.run(), functions.receive("DeadQueue")],
+            may=[*functions.run(), functions.receive("DeadLetters")],
         )
     )
     resources.add(
-        "DeadMapping",
+        "DeadFeed",
         "AWS::Lambda::EventSourceMapping",
         {
-            "EventSourceArn": attribute("DeadQueue", "Arn"),
+            "EventSourceArn": attribute("DeadLetters", "Arn"),
             "FunctionName": ref("Dead"),
             "BatchSize": 10,
             "FunctionResponseTypes": REPORT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..accepting import RETENTION_SECONDS_MAX
-from ..plan import CONCURRENCY_MIN, Queue
+from ..feeding import CONCURRENCY_MIN, Queue
 from .base import dead_queue_arn
 from .cloudformation import Resources, attribute, ref
 
@@ -16,7 +16,7 @@ def add_queues(resources: Resources, name: str, queue: Queue) -> tuple[str, str]
     """The queue of an operation's hints and that of its suspects; their names."""
     return (
         _add(resources, f"{name}Queue", queue.name, queue),
-        _add(resources, f"{name}AloneQueue", queue.alone, queue),
+        _add(resources, f"{name}QueueAlone", queue.alone, queue),
     )
 
 
@@ -45,8 +45,8 @@ def add_mappings(resources: Resources, name: str, queue: Queue, worker: str) -> 
     )
     _feed(
         resources,
-        f"{name}AloneMapping",
-        f"{name}AloneQueue",
+        f"{name}MappingAlone",
+        f"{name}QueueAlone",
         worker,
         batch=1,
         concurrency=CONCURRENCY_MIN,

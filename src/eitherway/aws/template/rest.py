@@ -6,25 +6,12 @@ import json
 from hashlib import sha256
 from typing import Any
 
+from ...errors import ConfigurationError
 from ...operation import Operation
-from ...problem import CATALOGUE, MEDIA_TYPE
 from ..paths import Part, parts
-from .cloudformation import Json, Resources, attribute, ref, sub
-from .mapping import integration_responses, method_responses, problem, send_message
-
-_REFUSALS: list[tuple[str, str, str, str]] = [  # API Gateway's name for it, ours, status, detail
-    ("BAD_REQUEST_BODY", "invalid-input", "422", "the body does not fit the operation"),
-    ("BAD_REQUEST_PARAMETERS", "invalid-input", "422", "a parameter is missing"),
-    ("MISSING_AUTHENTICATION_TOKEN", "not-found", "404", "nothing is here"),
-    ("RESOURCE_NOT_FOUND", "not-found", "404", "nothing is here"),
-    ("REQUEST_TOO_LARGE", "payload-too-large", "413", "the body is too large"),
-    ("UNSUPPORTED_MEDIA_TYPE", "unsupported-media-type", "415", "give application/json"),
-    ("THROTTLED", "overloaded", "503", "too many requests at once"),
-    ("INTEGRATION_TIMEOUT", "timed-out", "504", "the operation took too long"),
-    ("INTEGRATION_FAILURE", "internal-error", "500", "the function failed"),
-    ("DEFAULT_4XX", "malformed-request", "", "the request was refused"),
-    ("DEFAULT_5XX", "internal-error", "", "the API failed"),
-]
+from .cloudformation import Json, Resources, attribute, invocation_of, logical_name, ref, sub
+from .mapping import integration_responses, method_responses, send_message
+from .refusals import add_refusals
 
 
 class RestApi:
@@ -34,7 +21,6 @@ class RestApi:
         self._resources = resources
         self._nodes: dict[tuple[str, ...], tuple[Json, Part]] = {}
         self._methods: list[str] = []
-        self._refusals: list[str] = []
         resources.add(
             "Api",
             "AWS::ApiGateway::RestApi",
@@ -45,37 +31,11 @@ class RestApi:
         resources.add(
             "Validator", "AWS::ApiGateway::RequestValidator", {"RestApiId": ref("Api"), **validated}
         )
-        for kind, name, status, detail in _REFUSALS:
-            self._refusal(kind, name, status, detail)
-
-    def _refusal(self, kind: str, name: str, status: str, detail: str) -> None:
-        """API Gateway's own refusals are problems, too."""
-        properties: Json = {
-            "RestApiId": ref("Api"),
-            "ResponseType": kind,
-            "ResponseParameters": {
-                "gatewayresponse.header.Content-Type": f"'{MEDIA_TYPE}'",
-            },
-            "ResponseTemplates": {"application/json": problem(name, detail)},
-        }
-        if status == "503":
-            properties["ResponseParameters"]["gatewayresponse.header.Retry-After"] = "'1'"
-        if status:
-            properties["StatusCode"] = status
-        else:  # of many statuses: the document says none in particular
-            blank = f'{{"type":"about:blank","title":"{CATALOGUE[name][1]}","detail":"{detail}"}}'
-            properties["ResponseTemplates"] = {"application/json": blank}
-        logical = "Refusal" + kind.title().replace("_", "")
-        self._refusals.append(
-            self._resources.add(logical, "AWS::ApiGateway::GatewayResponse", properties)
-        )
+        self._refusals = add_refusals(resources)
 
     def function(self, name: str, method: str, path: str, function: str) -> None:
         """Serve `method path` by a function: it gets the request as it is."""
-        uri = sub(
-            "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/"
-            f"${{{function}.Arn}}/invocations"
-        )
+        uri = invocation_of(function)
         integration = {"Type": "AWS_PROXY", "IntegrationHttpMethod": "POST", "Uri": uri}
         self._method(name, method, path, {"Integration": integration})
 
@@ -91,12 +51,7 @@ class RestApi:
     ) -> None:
         """Serve an operation by its queue: no function runs before the answer."""
         method, path = operation.method or "", operation.path or ""
-        _, there = self._node(path)
-        names = {
-            wanted.parameter: found.parameter or ""
-            for wanted, found in zip(parts(path), there, strict=True)
-            if wanted.parameter is not None
-        }
+        in_path = self._names_in_path(operation, path)
         integration = {
             "Type": "AWS",
             "IntegrationHttpMethod": "POST",
@@ -109,7 +64,7 @@ class RestApi:
             "RequestParameters": {
                 "integration.request.header.Content-Type": "'application/x-www-form-urlencoded'"
             },
-            "RequestTemplates": {"application/json": send_message(operation, names)},
+            "RequestTemplates": {"application/json": send_message(operation, in_path)},
             "IntegrationResponses": integration_responses(operation, prefix),
         }
         more: Json = {"Integration": integration, "MethodResponses": method_responses()}
@@ -125,6 +80,27 @@ class RestApi:
         if queries or model is not None:
             more["RequestValidatorId"] = ref("Validator")
         self._method(name, method, path, more)
+
+    def _names_in_path(self, operation: Operation, path: str) -> dict[str, str]:
+        """What the path's parameters are called in the API: as by whom had them there first.
+
+        `ConfigurationError` where that is the name of a query parameter: templates find a value by
+        its name alone.
+        """
+        _, there = self._node(path)
+        names = {
+            own.parameter: found.parameter or ""
+            for own, found in zip(parts(path), there, strict=True)
+            if own.parameter is not None
+        }
+        queries = {one.name for one in operation.binding.parameters if one.source == "query"}
+        if hidden := queries & set(names.values()):
+            raise ConfigurationError(
+                f"{operation.name}: the path of another operation has a parameter "
+                f"{min(hidden)!r} where {path} has one, so that a query parameter cannot be called "
+                "so: give the parameters of both paths one name"
+            )
+        return names
 
     def _model(self, name: str, schema: Json) -> str:
         return self._resources.add(
@@ -161,7 +137,7 @@ class RestApi:
         for part in parts(path):
             at = (*at, part.shape)
             if at not in self._nodes:
-                name = self._resources.name("/".join(at), "Path")
+                name = logical_name("".join(f"/{shape}" for shape in at)) + "Path"
                 properties = {"RestApiId": ref("Api"), "ParentId": resource, "PathPart": part.text}
                 self._resources.add(name, "AWS::ApiGateway::Resource", properties)
                 self._nodes[at] = (ref(name), part)

@@ -15,7 +15,12 @@ def outputs(stack: str) -> Mapping[str, str]:
     try:
         client = boto3.client("cloudformation")
         found = client.describe_stacks(StackName=stack)["Stacks"][0]
-    except (BotoCoreError, ClientError) as error:
+    except ClientError as error:  # AWS says no
+        said = error.response.get("Error", {}).get("Message") or str(error)
+        raise ConfigurationError(
+            f"--stack {stack}, in {client.meta.region_name}: {said.rstrip('.')}"
+        ) from None
+    except BotoCoreError as error:
         raise ConfigurationError(
             f"--stack {stack}: {str(error).rstrip('.')}: give a region and credentials as the AWS "
             "command line takes them, or --url"
