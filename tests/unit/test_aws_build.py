@@ -4,8 +4,10 @@ import importlib.util
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import version as version_of
@@ -17,10 +19,7 @@ import pytest
 from aws_examples import ROOT
 
 import eitherway.aws.build as building
-from eitherway.aws import imports
-from eitherway.aws.imports import import_seconds
 from eitherway.cli.main import main
-from eitherway.errors import ConfigurationError
 
 SHOP = ROOT / "examples" / "shop"
 BAD = """
@@ -289,35 +288,6 @@ def test_the_code_runs_by_itself(tmp_path, run):
     assert ran.returncode == 0, ran.stderr
 
 
-MARKING = """
-from pathlib import Path
-from eitherway import App
-with Path("marks").open("a") as marks: marks.write("x")
-app = App("marking")
-"""
-
-
-@pytest.mark.slow  # an interpreter for each
-def test_what_functions_import_has_the_app_with_it(tmp_path):
-    (tmp_path / "marking.py").write_text(MARKING)
-    assert set(import_seconds("marking:app", tmp_path)) == set(imports.HANDLERS)
-    assert len((tmp_path / "marks").read_text()) >= len(imports.HANDLERS)
-
-
-def test_a_function_without_the_app_is_not_measured(monkeypatch):
-    monkeypatch.setattr(imports, "HANDLERS", ["api_events"])
-    with pytest.raises(ConfigurationError, match="does not load shop"):
-        import_seconds("shop:app", SHOP)
-
-
-def test_a_function_that_cannot_be_imported_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "HANDLERS", ["sweeper"])
-    (tmp_path / "picky.py").write_text("raise RuntimeError('BANK_URL is not set')")
-    with pytest.raises(ConfigurationError, match=r"sweeper cannot be imported: .*BANK_URL") as no:
-        import_seconds("picky:app", tmp_path)
-    assert "\n" not in str(no.value)
-
-
 @pytest.mark.slow  # pip looks for it
 def test_what_pip_cannot_get_is_one_line(tmp_path, build):
     (tmp_path / "requirements.txt").write_text("six==0.0.0.1\n")
@@ -342,6 +312,23 @@ def test_lint_prints_what_is_otherwise_and_what_is_wrong(tmp_path, build, run):
     found = run("lint", str(file), "--json")
     assert found.returncode == 2
     assert {one["trap"] for one in json.loads(found.stdout)["findings"]} == {"invoke-permissions"}
+
+
+def test_smoke_of_what_speaks_no_http_is_one_line(tmp_path, run):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        refused = run("smoke", "--url", url, "--direct", "GET /", cwd=tmp_path)
+        answering.join()
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1), refused.stderr
+    assert f"GET {url}/: SSH-2.0" in refused.stderr
 
 
 def test_smoke_wants_to_know_what(tmp_path, run):

@@ -80,7 +80,7 @@ def _copy_eitherway(tree: Path) -> None:
 
 def _copy_app(code: Code, tree: Path) -> None:
     """The modules and packages that lie where the app does, and what else is named."""
-    for path in [*_beside(code.target), *(one.resolve() for one in code.included)]:
+    for path in [*beside(code.target), *(one.resolve() for one in code.included)]:
         where = tree / path.name
         if path.is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
@@ -89,8 +89,8 @@ def _copy_app(code: Code, tree: Path) -> None:
             shutil.copy2(path, where)
 
 
-def _beside(target: str) -> list[Path]:
-    """What is imported from where the app is; the app alone where that is for all of Python."""
+def beside(target: str) -> list[Path]:
+    """What can be imported from where the app is; of an installed app itself alone."""
     module_name = target.partition(":")[0]
     file = sys.modules[module_name].__file__
     if file is None:
