@@ -96,7 +96,9 @@ class Router:
         if unknown:
             known = ", ".join(sorted(Policies.__annotations__))
             raise ConfigurationError(f"no setting {min(unknown)!r} for an operation: give {known}")
-        limit = settings.pop("limit", None) or default_limit(settings.get("batch_max"))
+        limit = settings.pop("limit", None)
+        if limit is None:
+            limit = default_limit(settings.get("batch_max"))
         limits = tuple(limit) if isinstance(limit, (list, tuple)) else (limit,)
 
         def declare(handler: F) -> F:

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from eitherway import ConfigurationError, Limit
+from eitherway import App, ConfigurationError, Limit
 from eitherway.attempt.limits import Limiter
 from eitherway.attempt.stock import LEASE_SECONDS
 from eitherway.engine.conformance.samples import a_demand, a_job
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.operation import Operation
-from eitherway.testing import FakeClock
+from eitherway.testing import FakeClock, TestApp
 
 
 def operation(name, *limits):
@@ -285,3 +285,19 @@ def test_numbers_that_hold_nothing_are_refused(settings, what):
     """When the limit is made."""
     with pytest.raises(ConfigurationError, match=what):
         Limit(**settings)
+
+
+async def test_an_empty_list_is_no_limit():
+    """More than the 64 that there are by default run at once."""
+    app, begun, all_run = App("shop"), [], asyncio.Event()
+
+    @app.post("/open", limit=[])
+    async def handler() -> None:
+        begun.append(None)
+        if len(begun) == 100:
+            all_run.set()
+        await all_run.wait()
+
+    async with TestApp(app) as shop:
+        answers = await asyncio.gather(*(shop.request("POST", "/open") for _ in range(100)))
+    assert {answer.status for answer in answers} == {200}

@@ -249,7 +249,10 @@ class Runtime:
 def _threads(operations: Operations) -> int:
     """Enough threads that plain handlers are held back by their limits, not by the pool."""
     wanted = sum(
-        min((limit.in_flight or _OPEN_ENDED_IN_FLIGHT for limit in operation.limits), default=0)
+        min(
+            (limit.in_flight or _OPEN_ENDED_IN_FLIGHT for limit in operation.limits),
+            default=_OPEN_ENDED_IN_FLIGHT,
+        )
         for operation in operations
         if not operation.is_async or operation.binding.has_plain_dependencies
     )
