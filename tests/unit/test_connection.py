@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 
-from eitherway.gateway.wire import WHOLE
 from eitherway.server.bounds import Bounds
 from eitherway.server.connection import Connection
 from eitherway.server.crowd import Crowd
@@ -97,7 +96,7 @@ def at_once(*fields, body=b"whole"):
 
     async def app(scope, receive, send):
         length = (b"content-length", b"%d" % len(body))
-        taken = scope["extensions"][WHOLE](200, [*fields, length], body)
+        taken = send.__self__.respond_whole(200, [*fields, length], body)
         app.taken.append(taken)
         if not taken:
             headers = [*fields, length]
@@ -151,10 +150,10 @@ async def test_nothing_is_given_to_who_has_gone_or_does_not_read():
         on_response_complete=None,
     )
     one = Exchange(connection, {}, keep_alive=True, continues=False)
-    assert one.respond(200, [], b"") is False
+    assert one.respond_whole(200, [], b"") is False
     connection.flow.write_paused = False
     one.disconnected = True
-    assert one.respond(200, [], b"") is True
+    assert one.respond_whole(200, [], b"") is True
 
 
 async def test_who_is_behind_a_proxy_is_told_apart():

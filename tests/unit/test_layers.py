@@ -7,7 +7,6 @@ from wire import Sse, connected
 
 from eitherway import App, ConfigurationError
 from eitherway.cors import EXPOSED_HEADERS, cors_options
-from eitherway.gateway.wire import WHOLE
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
 
@@ -187,37 +186,60 @@ def test_what_is_exposed_is_what_is_sent():
     assert {*EXPOSED.split(", ")} <= {name.lower() for name in EXPOSED_HEADERS}
 
 
-@pytest.mark.parametrize("layers", [0, 1])
-async def test_what_a_server_takes_whole_passes_all_middleware(layers):
-    """A server that offers to take answers whole gets them so, unless a layer wants to see them."""
-    app, taken, sent = shop(), [], []
-    for _ in range(layers):
-        app.add_middleware(Named, b"outer", [])
+class Taking:
+    """A server whose `send` stands beside a way to hand an answer over whole."""
 
-    def whole(status, fields, body):
-        taken.append((status, dict(fields)))
+    def __init__(self):
+        self.sent, self.taken = [], []
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    def respond_whole(self, status, fields, body):
+        self.taken.append((status, dict(fields)))
         return True
 
-    async def receive():
+    async def receive(self):
         return {"type": "http.request", "body": b"{}", "more_body": False}
 
-    async def send(message):
-        sent.append(message)
 
-    asked = {
-        "type": "http",
-        "method": "POST",
-        "path": "/orders",
-        "query_string": b"",
-        "headers": [(b"host", b"testserver"), (b"content-type", b"application/json")],
-        "extensions": {WHOLE: whole},
-    }
+ASKED = {
+    "type": "http",
+    "method": "POST",
+    "path": "/orders",
+    "query_string": b"",
+    "headers": [(b"host", b"testserver"), (b"content-type", b"application/json")],
+}
+
+
+async def test_a_server_that_takes_answers_whole_gets_them_so():
+    server, app = Taking(), shop()
     async with TestApp(app):
-        await app(asked, receive, send)
-    if layers:
-        assert not taken
-        assert dict(sent[0]["headers"])[b"x-by"] == b"outer"
-    else:
-        assert not sent
-        assert taken[0][0] == 202
-        assert taken[0][1][b"vary"] == b"Prefer"
+        await app(dict(ASKED), server.receive, server.send)
+    assert not server.sent
+    ((status, fields),) = server.taken
+    assert status == 202
+    assert fields[b"vary"] == b"Prefer"
+
+
+async def test_what_a_layer_wants_to_see_is_not_sent_past_it():
+    """Neither past one that the app has, nor past what somebody has put around the app."""
+    server, app = Taking(), shop()
+    app.add_middleware(Named, b"outer", [])
+    async with TestApp(app):
+        await app(dict(ASKED), server.receive, server.send)
+        await Named(app, b"outermost", [])(dict(ASKED), server.receive, server.send)
+    assert not server.taken
+    starts = [sent["headers"] for sent in server.sent if "headers" in sent]
+    assert [[v for k, v in headers if k == b"x-by"] for headers in starts] == [
+        [b"outer"],
+        [b"outer", b"outermost"],
+    ]
+
+
+async def test_what_is_around_an_app_without_layers_sees_all_as_well():
+    server, app = Taking(), shop()
+    async with TestApp(app):
+        await Named(app, b"around", [])(dict(ASKED), server.receive, server.send)
+    assert not server.taken
+    assert dict(server.sent[0]["headers"])[b"x-by"] == b"around"

@@ -121,7 +121,7 @@ class Gateway:
             return
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
-        answering = Answering(scope, send)
+        answering = Answering(send)
         request = Request(scope, receive, answering, answering.fields)
         serving = None
         if self._spans.exports and path_within(scope) not in self._unseen:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from ..lifespan import AsgiApp
 from ..problem import Problem
-from .wire import WHOLE, Header, Receive, Scope, Send, respond_problem
+from .wire import Header, Receive, Scope, Send, respond_problem
 
 logger = logging.getLogger("eitherway.gateway")
 
@@ -27,8 +27,6 @@ class Guard:
             await self._app(scope, receive, send)
             return
         started = False
-        # what is sent past `sending`, or past the application's own, would not be seen
-        (scope.get("extensions") or {}).pop(WHOLE, None)
 
         async def sending(message: MutableMapping[str, Any]) -> None:
             nonlocal started

@@ -28,9 +28,6 @@ Header = tuple[bytes, bytes]
 Whole = Callable[[int, Sequence[Header], bytes], bool]
 """Sends status, fields and body of an answer; False where two messages have to do it."""
 
-WHOLE = "eitherway.whole"
-"""The extension of a scope that offers it. Whoever passes on another `send` takes it away."""
-
 # what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
 # trace, which is each attempt's own there
 _NOT_FOR_HANDLERS = frozenset(
@@ -131,10 +128,11 @@ class Answering:
 
     __slots__ = ("_send", "_whole", "fields", "started", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        extensions = scope.get("extensions")
-        self._whole: Whole | None = extensions.pop(WHOLE, None) if extensions else None
+        # of our server's own `send`; who passes on another one wants to see what is sent
+        server = getattr(send, "__self__", None)
+        self._whole: Whole | None = getattr(server, "respond_whole", None)
         self.fields: list[Header] = []
         self.status = 0  # 0: nothing was answered, the client had gone
         self.started = perf_counter()

@@ -1,8 +1,8 @@
 """One request and its answer: uvicorn's, which is also given a whole answer, in one piece.
 
 ASGI passes an answer in two messages, which most applications have at once: for each, uvicorn makes
-a coroutine, and looks at its state. What is handed over whole is written whole: by `respond`, which
-is offered to applications as an extension of the scope.
+a coroutine, and looks at its state. What is handed over whole is written whole: `respond_whole` of
+the object whose `send` an application is called with.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from ..gateway.wire import WHOLE, Header, Scope, respond_problem
+from ..gateway.wire import Header, Scope, respond_problem
 from ..lifespan import AsgiApp
 from ..problem import Problem
 
@@ -69,7 +69,6 @@ class Exchange(RequestResponseCycle):
     def __init__(  # nothing of uvicorn's: it sets all of that
         self, connection: Connection, scope: Scope, *, keep_alive: bool, continues: bool
     ) -> None:
-        scope["extensions"] = {WHOLE: self.respond}
         self.scope = scope
         self.transport = connection.outgoing
         self.flow = connection.flow
@@ -107,7 +106,7 @@ class Exchange(RequestResponseCycle):
         body, self.body = bytes(self.body), b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
-    def respond(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
+    def respond_whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
         """Send a whole answer, with its length among the fields; False where `send` has to.
 
         That is: where the client does not read, or the answer says what becomes of the connection.
