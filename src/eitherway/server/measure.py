@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from ..problem import Problem
 from .bounds import (
@@ -138,9 +137,4 @@ def _host_problem(version: str, headers: Headers, fields: Mapping[bytes, bytes])
         return _NOT_ONE_HOST if version == "1.1" else None
     if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
         return _NOT_ONE_HOST
-    return None if _is_host(host) else _NO_HOST
-
-
-@lru_cache(maxsize=64)
-def _is_host(host: bytes) -> bool:
-    return _HOST.fullmatch(host) is not None
+    return None if _HOST.fullmatch(host) else _NO_HOST

@@ -14,13 +14,16 @@ from ..gateway.wire import Header, Scope
 if TYPE_CHECKING:
     from .connection import Connection
 
+_KNOWN_BYTES_MAX = 256  # of a URL that is remembered: what clients make up is no memory of ours
+
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy says of whom a request came from."""
 
 
 def scope_of(connection: Connection, method: str, version: str) -> Scope:
     """The scope of the request whose headers are complete."""
-    path, raw_path, query = _parsed(connection.url)
+    url = connection.url
+    path, raw_path, query = _known(url) if len(url) <= _KNOWN_BYTES_MAX else _parsed(url)
     root_path = connection.root_path
     return {
         "type": "http",
@@ -46,9 +49,11 @@ def without_upgrade(method: str, url: bytes, version: str, headers: Sequence[Hea
     return b"".join([*lines, b"\r\n"])
 
 
-@lru_cache(maxsize=256)
 def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
-    """A URL's path, the same as it came, and its query; most are of a few operations."""
+    """A URL's path, the same as it came, and its query."""
     parsed = parse_url(url)
     path = parsed.path.decode("ascii")
     return unquote(path) if "%" in path else path, parsed.path, parsed.query or b""
+
+
+_known = lru_cache(maxsize=256)(_parsed)  # most are of a few operations
