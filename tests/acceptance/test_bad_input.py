@@ -49,6 +49,7 @@ def eitherway(*arguments, folder, **environment):
         (["run", "late:app"], "late.py, line 1: SyntaxError: '(' was never closed"),
         (["run", "apps.py:app"], "name the module, not its file: apps:app"),
         (["gateway", "clash:app"], "/jobs/{id} is a path of the gateway itself"),
+        (["run", "clash:app", "--port", "0"], "/jobs/{id} is a path of the gateway itself"),
         (["run", "apps:app", "--engine", "shop.db"], "such as sqlite:///shop.db"),
     ],
 )

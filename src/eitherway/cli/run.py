@@ -80,14 +80,15 @@ def run(
         metrics_port=metrics_port,
     )
     configure(settings)
-    app = _load(target, settings)
+    # what the gateway alone can find fault with is said by the gateway, which loads the app as well
+    app = _load(target, settings, serving=single or check)
     if check:
         return
     listener = bind(settings)
-    _announce(app.name, listener, settings)
     if single:
         from .serving import serve_single  # noqa: PLC0415 - see above
 
+        _announce(app.name, listener, settings)
         set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
     _supervise(app, target, settings, scaling, listener, reload=reload)
@@ -121,7 +122,7 @@ def gateway(
 
     configure(settings)
     if listener is None:
-        app = _load(target, settings)
+        app = _load(target, settings, serving=True)
         bound = bind(settings)
         _announce(app.name, bound, settings)
     else:
@@ -186,14 +187,15 @@ def _supervise(
         drain_seconds=settings.drain_seconds,
         check=["run", target, *shared_flags(settings), "--check"],
         watched=Path.cwd() if reload else None,
+        serves=lambda: _announce(app.name, listener, settings),
     )
     sys.exit(asyncio.run(supervisor.run()))
 
 
-def _load(target: str, settings: Settings) -> App:
+def _load(target: str, settings: Settings, *, serving: bool) -> App:
     """The app, whose settings and whose engine are as they should be. `EitherwayError`."""
     app = load_app(target)
-    asyncio.run(app.check(settings))
+    asyncio.run(app.check(settings, serving=serving))
     if not len(app.operations):
         logger.warning("%s has no operations: decorate a handler with @app.post(...)", target)
     return app

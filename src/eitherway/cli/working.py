@@ -35,7 +35,8 @@ async def work(app: App, settings: Settings, target: str, *, supervised: bool) -
             await worker.wait_until(stop)
             if health is not None:
                 health.draining = True
-            logger.info("draining")
+            if running := len(worker.leases):
+                logger.info("draining: %d attempts still run", running)
             await worker.drain(settings.drain_seconds)
     finally:
         await app.close()
