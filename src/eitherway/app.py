@@ -185,11 +185,10 @@ class App(Router, Enqueueing, Hosting):
         """`ConfigurationError` for routes that clash, also with the gateway's. Opens nothing."""
         self._gateway_of(self._make(settings, SystemClock(), Randomness(), lambda _: None))
 
-    async def check(self, settings: Settings, *, serving: bool = True) -> None:
+    async def check(self, settings: Settings) -> None:
         """`ConfigurationError` or `EngineError` where `open` would raise one. It stays closed."""
         runtime = self._make(settings, SystemClock(), Randomness(), lambda _: None)
-        if serving:
-            self._gateway_of(runtime)
+        self._gateway_of(runtime)
         runtime.check()
         await runtime.engine.open()
         try:

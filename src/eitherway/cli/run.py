@@ -80,8 +80,7 @@ def run(
         metrics_port=metrics_port,
     )
     configure(settings)
-    # what the gateway alone can find fault with is said by the gateway, which loads the app as well
-    app = _load(target, settings, serving=single or check)
+    app = _load(target, settings)
     if check:
         return
     listener = bind(settings)
@@ -122,7 +121,7 @@ def gateway(
 
     configure(settings)
     if listener is None:
-        app = _load(target, settings, serving=True)
+        app = _load(target, settings)
         bound = bind(settings)
         _announce(app.name, bound, settings)
     else:
@@ -192,10 +191,10 @@ def _supervise(
     sys.exit(asyncio.run(supervisor.run()))
 
 
-def _load(target: str, settings: Settings, *, serving: bool) -> App:
+def _load(target: str, settings: Settings) -> App:
     """The app, whose settings and whose engine are as they should be. `EitherwayError`."""
     app = load_app(target)
-    asyncio.run(app.check(settings, serving=serving))
+    asyncio.run(app.check(settings))
     if not len(app.operations):
         logger.warning("%s has no operations: decorate a handler with @app.post(...)", target)
     return app
