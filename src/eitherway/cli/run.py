@@ -84,10 +84,10 @@ def run(
     if check:
         return
     listener = bind(settings)
+    _announce(app.name, listener, settings)
     if single:
         from .serving import serve_single  # noqa: PLC0415 - see above
 
-        _announce(app.name, listener, settings)
         set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
     _supervise(app, target, settings, scaling, listener, reload=reload)
@@ -186,7 +186,6 @@ def _supervise(
         drain_seconds=settings.drain_seconds,
         check=["run", target, *shared_flags(settings), "--check"],
         watched=Path.cwd() if reload else None,
-        serves=lambda: _announce(app.name, listener, settings),
     )
     sys.exit(asyncio.run(supervisor.run()))
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..clock import SystemClock
@@ -39,11 +39,9 @@ class Supervisor:
         listener: socket.socket,
         drain_seconds: float,
         check: Sequence[str],
-        serves: Callable[[], None],
         watched: Path | None = None,
     ) -> None:
         self._check = check
-        self._serves = serves  # told once, when the first gateway answers
         self._watched = watched
         self._gateway = gateway
         self._worker = worker
@@ -64,13 +62,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
-        first = self._add_all(self._scaling.least)
+        os.close(self._add_all(self._scaling.least))
         self._started = True
-        beside = [
-            asyncio.create_task(self._tell_when_served(first)),
-            asyncio.create_task(self._scale()),
-            asyncio.create_task(self._reload_when_told()),
-        ]
+        beside = [asyncio.create_task(self._scale()), asyncio.create_task(self._reload_when_told())]
         if self._watched is not None:
             watching = watch(self._watched, SystemClock(), self._reload.set)
             beside.append(asyncio.create_task(watching))
@@ -93,10 +87,6 @@ class Supervisor:
             self._add_worker()
         return serves
 
-    async def _tell_when_served(self, first: int) -> None:
-        if await _is_told(first, unless=self._stop):
-            self._serves()
-
     async def _reload_when_told(self) -> None:
         """On SIGHUP, or when a watched file has changed: new processes, then the old ones drain.
 
@@ -111,7 +101,7 @@ class Supervisor:
             old, workers = set(self._children), self._workers
             self._workers = []
             serves = self._add_all(len(workers))
-            if await _is_told(serves, unless=self._reload):
+            if await _is_readable(serves, unless=self._reload):
                 logger.info("loaded again")
             else:  # it does not come up, and another one is to be tried
                 old, self._workers = self._children - old, workers
@@ -170,17 +160,14 @@ class Supervisor:
             logger.info("nothing to do: %d workers now", wanted)
 
 
-async def _is_told(descriptor: int, *, unless: asyncio.Event) -> bool:
-    """True once there is something to read; False at its end, and where the event comes first.
-
-    Closes it.
-    """
+async def _is_readable(descriptor: int, *, unless: asyncio.Event) -> bool:
+    """True once there is something to read; False where the event comes first. Closes it."""
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(descriptor, told.set)
     waiting = [asyncio.ensure_future(event.wait()) for event in (told, unless)]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        return told.is_set() and bool(os.read(descriptor, 1))
+        return told.is_set()
     finally:
         for task in waiting:
             task.cancel()
