@@ -11,14 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What endures first: several processes share the tests, and none of them shall be late.
-
-    It has twice the time of any other before it counts as stuck.
-    """
+    """What endures first: several processes share the tests, and none of them shall be late."""
     items.sort(key=lambda item: item.get_closest_marker("enduring") is None)
-    for item in items:
-        if item.get_closest_marker("enduring") is not None:
-            item.add_marker(pytest.mark.timeout(600))
 
 
 class Page(BaseHTTPRequestHandler):
