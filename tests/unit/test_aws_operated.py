@@ -1,10 +1,13 @@
 """What operators ask of the engine on AWS, beyond the contract: counts, lists, letters, keys."""
 
 import asyncio
+import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from eitherway.engine.conformance.harness import soon
 from eitherway.engine.conformance.key_samples import USE, a_keyed_job, a_wish, end, hold
 from eitherway.engine.conformance.samples import (
     START,
@@ -13,6 +16,7 @@ from eitherway.engine.conformance.samples import (
     a_redrive,
     die,
     job_id,
+    ready,
     settle,
     statistics_of,
     take,
@@ -148,3 +152,22 @@ async def test_a_key_that_was_purged_fences_its_old_holder(
     assert not isinstance(record, KeyHold)
     own = a_keyed_job(1, replace(use, token=held.token))
     assert list(await engine.accept([own])) == [False]
+
+
+async def test_who_reads_a_pause_as_it_ends_learns_of_the_end(engine: AwsEngine) -> None:
+    """What was read before the resumption, and arrives after it, is not believed for a second."""
+    read, resumed = threading.Event(), threading.Event()
+
+    def arrive_late(**_: Any) -> None:
+        read.set()
+        assert resumed.wait(10)
+
+    await engine.accept([a_job()])
+    await engine.pause(["place_order"], paused=True)
+    events = engine._opened().store.dynamo.meta.events
+    events.register("after-call.dynamodb.BatchGetItem", arrive_late)
+    waiting = asyncio.create_task(ready(engine, ["place_order"], 3600))
+    assert await asyncio.to_thread(read.wait, 10)
+    await engine.pause(["place_order"], paused=False)
+    resumed.set()
+    assert list(await soon(waiting)) == ["place_order"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..clock import Clock, Timer
 from ..engine.contract import Engine
@@ -25,6 +25,7 @@ class Shares:
         self._clock = clock
         self._stocks: dict[tuple[str, str], Stock] = {}
         self._asking: dict[Stock, asyncio.Task[None]] = {}
+        self._answers: dict[Stock, asyncio.Future[None]] = {}  # of wishes that are under way
         self._timer: Timer | None = None
         self._tending: asyncio.Task[None] | None = None
 
@@ -54,12 +55,11 @@ class Shares:
 
     async def keep(self, stocks: Sequence[Stock]) -> None:
         """Hold what is in use, also where that is more than the limit allows."""
-        await self._share([(stock, stock.kept()) for stock in stocks])
+        await self._share(stocks, Stock.kept)
 
     async def return_idle(self) -> None:
         """Give back all that no call uses."""
-        wishes = [(stock, stock.idle()) for stock in self._stocks.values()]
-        await self._share([(stock, wish) for stock, wish in wishes if wish is not None])
+        await self._share(self._stocks.values(), Stock.idle)
 
     async def close(self) -> None:
         """Give everything back. Idempotent."""
@@ -79,23 +79,43 @@ class Shares:
         await asyncio.sleep(0)  # calls that come in the same turn ask together
         try:
             now = self._clock.monotonic()
-            shares = await self._share([(stock, stock.wish(now)) for stock in stocks])
-            for stock, share in zip(stocks, shares, strict=True):
+            for stock, share in await self._share(stocks, lambda stock: stock.wish(now)):
                 stock.close(share, now)
         finally:
             for stock in stocks:
                 del self._asking[stock]
+        if any(stock.is_over for stock in stocks):
+            self.tend_soon()
 
-    async def _share(self, wishes: Sequence[tuple[Stock, ShareWish]]) -> Sequence[Share]:
+    async def _share(
+        self, stocks: Iterable[Stock], wish: Callable[[Stock], ShareWish | None]
+    ) -> Sequence[tuple[Stock, Share]]:
+        """Put the wishes of stocks to the store, those that have one: each of them, and its answer.
+
+        A stock has one wish under way: a later answer must not be followed by an earlier one.
+        """
+        asking = list(stocks)
+        while under_way := {self._answers[stock] for stock in asking if stock in self._answers}:
+            await asyncio.wait(under_way)
+        asked_at = self._clock.monotonic()
+        wishes = [(stock, one) for stock in asking if (one := wish(stock)) is not None]
         if not wishes:
             return ()
-        shares = await self._engine.share([wish for _, wish in wishes])
+        answered = asyncio.get_running_loop().create_future()
+        self._answers.update((stock, answered) for stock, _ in wishes)
+        try:
+            shares = await self._engine.share([one for _, one in wishes])
+        finally:
+            for stock, _ in wishes:
+                del self._answers[stock]
+            answered.set_result(None)
         now = self._clock.monotonic()
-        for (stock, _), share in zip(wishes, shares, strict=True):
-            stock.got(share, now)
+        answers = [(stock, share) for (stock, _), share in zip(wishes, shares, strict=True)]
+        for stock, share in answers:
+            stock.got(share, asked_at, now)
         if self._timer is None:
             self._timer = self._clock.call_later(_TEND_SECONDS, self._on_timer)
-        return shares
+        return answers
 
     def tend_soon(self) -> None:
         """Give back what is to be given back, now."""
@@ -108,10 +128,10 @@ class Shares:
 
     async def _tend(self) -> None:
         """Give back what was not needed lately, and hold the rest longer."""
-        now = self._clock.monotonic()
-        wishes = [(stock, stock.lowered(now)) for stock in self._stocks.values()]
         try:
-            await self._share([(stock, wish) for stock, wish in wishes if wish is not None])
+            await self._lower(self._stocks.values())
+            # jobs wait: those that hold more than their part come down to it
+            await self._lower(stock for stock in self._stocks.values() if stock.is_over)
         except EngineError as error:
             logger.warning("cannot extend shares of limits: %s", error)
         for name, stock in list(self._stocks.items()):
@@ -119,3 +139,8 @@ class Shares:
                 del self._stocks[name]
         if self._stocks and self._timer is None:
             self._timer = self._clock.call_later(_TEND_SECONDS, self._on_timer)
+
+    async def _lower(self, stocks: Iterable[Stock]) -> None:
+        now = self._clock.monotonic()
+        free = [stock for stock in stocks if stock not in self._answers]  # others ask anyway
+        await self._share(free, lambda stock: stock.lowered(now))

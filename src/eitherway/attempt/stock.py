@@ -40,9 +40,7 @@ class Stock:
         """Whether one more may be in use, after those ahead of it."""
         if self.rule.in_flight is None:
             return True
-        return (
-            self.used + ahead < min(self.slots, self.fair) and now - self.renewed_at < LEASE_SECONDS
-        )
+        return self.used + ahead < self.usable and now - self.renewed_at < LEASE_SECONDS
 
     def has_start(self, now: float, ahead: int = 0) -> bool:
         """Whether one more may start now, after those ahead of it."""
@@ -100,6 +98,12 @@ class Stock:
         return not self.used and now - self.used_at >= 1.0
 
     @property
+    def usable(self) -> int:
+        """How many may be in use before the store is asked again, or has answered."""
+        most = self.slots if self.rule.in_flight is None else self.rule.in_flight
+        return max(self.used, min(self.slots, self.fair, most))
+
+    @property
     def is_over(self) -> bool:
         """Whether more is held than is fair, and can be given back."""
         return self.slots > max(self.fair, self.used)
@@ -111,9 +115,9 @@ class Stock:
         self.slots = self.used
         return self._wish(self.used)
 
-    def got(self, share: Share, now: float) -> None:
-        """Take in the store's answer."""
-        self.slots, self.fair, self.renewed_at = share.slots, share.fair, now
+    def got(self, share: Share, asked_at: float, now: float) -> None:
+        """Take in the store's answer: the lease began after it was asked, and before `now`."""
+        self.slots, self.fair, self.renewed_at = share.slots, share.fair, asked_at
         if share.starts:
             self.starts += share.starts
             self.drawn_at = now
@@ -131,7 +135,8 @@ class Stock:
             limit=self.rule,
             key=self.key,
             slots=0 if most is None else min(slots, most),
-            in_use=0 if most is None else self.used,
+            # the store must not give away what a call may take before it answers
+            in_use=0 if most is None else self.usable,
             starts=starts,
             unused=unused,
             lease_seconds=LEASE_SECONDS,

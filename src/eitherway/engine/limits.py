@@ -26,7 +26,8 @@ class ShareWish:
     """What a process wants of a limit, for calls: they have no lease that could count for them.
 
     `slots` is what it wants to hold from now on; `in_use` of them it cannot give up, whatever the
-    limit says. `starts` are drawn on top, `unused` ones that were drawn before are given back.
+    limit says: calls have them, or may take them before it has the answer. `starts` are drawn on
+    top, `unused` ones that were drawn before are given back.
     """
 
     limit: LimitRule

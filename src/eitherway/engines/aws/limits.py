@@ -33,6 +33,7 @@ class Limits:
         self._places: dict[str, dict[int, tuple[str, ...]]] = {}  # by job and token: its limits
         self._paused: frozenset[str] = frozenset()
         self._paused_at = -math.inf
+        self._paused_anew = 0  # how often it was changed here
         self._keeper: asyncio.Task[None] | None = None
 
     async def able(self, demands: Sequence[Demand]) -> tuple[list[Demand], float]:
@@ -125,6 +126,7 @@ class Limits:
     def look_again(self) -> None:
         """Operations were paused, or resumed, by this process."""
         self._paused_at = -math.inf
+        self._paused_anew += 1
 
     async def rest(self) -> None:
         """Give back at once what is not used: this process may be frozen, as functions are."""
@@ -169,9 +171,12 @@ class Limits:
         keys = [*([] if is_known else [pauses.KEY]), *(to_key(name) for name in stale)]
         if not keys:
             return
+        seen = self._paused_anew
         images = await self._store.get(self._store.items, keys)
         if not is_known:
-            self._paused, self._paused_at = pauses.paused_in(images[0]), now
+            self._paused = pauses.paused_in(images[0])
+            # changed while it was read: it may have been read before
+            self._paused_at = now if seen == self._paused_anew else -math.inf
         for name, image in zip(stale, images[len(keys) - len(stale) :], strict=True):
             self._block(name).refresh(to_use(image))
 
