@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -45,6 +47,38 @@ async def test_a_worker_may_run_some_operations_alone(tmp_path):
             assert (await until_done(client, done.json()["id"]))["status"] == "succeeded"
             waiting = await client.get(f"/jobs/{left.json()['id']}")
             assert waiting.json()["status"] == "queued"
+
+
+async def test_the_first_processes_are_forks_and_the_next_ones_are_not(tmp_path):
+    """Which share what was loaded once; one that takes the place of a dead one loads it itself."""
+    with Service(tmp_path, "run", "--workers", "2") as service:
+        await service.ready()
+        assert sorted(lines_of_children(service)) == [
+            "eitherway gateway apps:app",
+            "eitherway worker apps:app",
+            "eitherway worker apps:app",
+        ]
+        first = service.children()["gateway"]
+        os.kill(first, signal.SIGKILL)
+        while service.children().get("gateway", first) == first:
+            await tick()
+        assert sum(" -m eitherway gateway " in line for line in lines_of_children(service)) == 1
+        await service.ready()
+
+
+async def test_an_app_with_a_thread_of_its_own_is_loaded_by_each_process(tmp_path):
+    """A fork would have the app without its thread."""
+    with Service(tmp_path, "run", target="threaded_apps:app") as service:
+        await service.ready()
+        lines = lines_of_children(service)
+        assert len(lines) == 2
+        assert all(" -m eitherway " in line for line in lines)
+
+
+def lines_of_children(service):
+    """The command lines of the supervisor's children, as `ps` shows them."""
+    lines = (Path(f"/proc/{pid}/cmdline").read_text() for pid, _ in service._listed())
+    return [line.rstrip("\0").replace("\0", " ") for line in lines]
 
 
 @pytest.mark.slow

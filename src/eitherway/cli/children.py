@@ -11,6 +11,8 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Coroutine, Sequence, Set
 from typing import Any
 
+from .forking import Forked
+
 logger = logging.getLogger("eitherway")
 
 CONFIGURATION_EXIT, LIFESPAN_EXIT = 2, 5
@@ -22,7 +24,8 @@ _GRACE_SECONDS = 5.0
 class Child:
     """One `eitherway` command in a process of its own, for as long as it is wanted.
 
-    It is not started again after one of the exit codes in `final`, at its first start.
+    It is not started again after one of the exit codes in `final`, at its first start, or as the
+    fork that it is at `first`.
     """
 
     def __init__(
@@ -33,9 +36,11 @@ class Child:
         pass_fds: Sequence[int],
         drain_seconds: float,
         final: Set[int],
+        first: Forked | None = None,
     ) -> None:
         self.name = name
         self._final = final
+        self._first = first
         self._command = command
         self._pass_fds = pass_fds
         self._drain_seconds = drain_seconds
@@ -56,7 +61,7 @@ class Child:
         final: Set[int] = self._final
         while not self._stop.is_set():
             started = time.monotonic()
-            child = await self._start()
+            child, self._first = self._first or await self._start(), None
             await self._until_ended(child)
             if self._stop.is_set():
                 break
@@ -81,7 +86,7 @@ class Child:
             start_new_session=True,  # Ctrl-C reaches us alone; we tell the children
         )
 
-    async def _until_ended(self, child: Process) -> None:
+    async def _until_ended(self, child: Process | Forked) -> None:
         await _first(child.wait(), self._stop.wait())
         if child.returncode is not None:
             return
@@ -101,7 +106,7 @@ async def _first(*wishes: Coroutine[Any, Any, Any], timeout_seconds: float | Non
         task.cancel()
 
 
-def _cause(child: Process) -> str:
+def _cause(child: Process | Forked) -> str:
     if child.returncode is not None and child.returncode < 0:
         return signal.Signals(-child.returncode).name
     return f"exit code {child.returncode}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -17,6 +15,7 @@ from ..importing import load_app
 from ..otel import set_up_sdk
 from ..settings import Settings
 from ..worker.scaling import Scaling
+from .forking import Footprint
 from .listening import bind, url_of
 from .living import run_loop
 from .logs import configure
@@ -35,9 +34,7 @@ from .options import (
     ServesOption,
     SupervisedOption,
     Target,
-    gateway_flags,
     settings_of,
-    shared_flags,
 )
 from .working import work, work_alone
 
@@ -80,7 +77,10 @@ def run(
         metrics_port=metrics_port,
     )
     configure(settings)
-    app = _load(target, settings)
+    footprint = Footprint()
+    app = load_app(target)
+    by_fork = not footprint.bars_forks()
+    _check(app, target, settings)
     if check:
         return
     listener = bind(settings)
@@ -90,7 +90,9 @@ def run(
 
         set_up_sdk(settings, app.name)
         run_loop(serve_single(app, settings, target, listener))
-    _supervise(app, target, settings, scaling, listener, reload=reload)
+    from .supervising import supervise  # noqa: PLC0415 - see above
+
+    supervise(app, target, settings, listener, scaling=scaling, by_fork=by_fork, reload=reload)
 
 
 def gateway(
@@ -121,7 +123,8 @@ def gateway(
 
     configure(settings)
     if listener is None:
-        app = _load(target, settings)
+        app = load_app(target)
+        _check(app, target, settings)
         bound = bind(settings)
         _announce(app.name, bound, settings)
     else:
@@ -161,42 +164,11 @@ def worker(
         run_loop(work(app, settings, target, supervised=supervised))
 
 
-def _supervise(
-    app: App,
-    target: str,
-    settings: Settings,
-    scaling: Scaling,
-    listener: socket.socket,
-    *,
-    reload: bool,
-) -> NoReturn:
-    from .supervisor import Supervisor  # noqa: PLC0415 - see above
-
-    listener.set_inheritable(True)
-    gateway = [*gateway_flags(settings), "--supervised", "--listener", str(listener.fileno())]
-    worker = [*shared_flags(settings), "--supervised"]
-    if settings.metrics_port is not None:
-        worker += ["--metrics-port", str(settings.metrics_port)]
-    supervisor = Supervisor(
-        gateway=["gateway", target, *gateway],
-        worker=["worker", target, *worker],
-        scaling=scaling,
-        engine_url=app.engine_url(settings),
-        listener=listener,
-        drain_seconds=settings.drain_seconds,
-        check=["run", target, *shared_flags(settings), "--check"],
-        watched=Path.cwd() if reload else None,
-    )
-    sys.exit(asyncio.run(supervisor.run()))
-
-
-def _load(target: str, settings: Settings) -> App:
-    """The app, whose settings and whose engine are as they should be. `EitherwayError`."""
-    app = load_app(target)
+def _check(app: App, target: str, settings: Settings) -> None:
+    """Whether its settings and its engine are as they should be. `EitherwayError`."""
     asyncio.run(app.check(settings))
     if not len(app.operations):
         logger.warning("%s has no operations: decorate a handler with @app.post(...)", target)
-    return app
 
 
 def _announce(name: str, listener: socket.socket, settings: Settings) -> None:

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..clock import SystemClock
@@ -19,6 +19,7 @@ from ..errors import EngineError
 from ..ids import Randomness
 from ..worker.scaling import Load, Scaling
 from .children import CONFIGURATION_EXIT, LIFESPAN_EXIT, Child
+from .forking import Forked
 from .reloading import watch
 
 logger = logging.getLogger("eitherway")
@@ -39,9 +40,11 @@ class Supervisor:
         listener: socket.socket,
         drain_seconds: float,
         check: Sequence[str],
+        forked: Mapping[str, list[Forked]],
         watched: Path | None = None,
     ) -> None:
         self._check = check
+        self._forked = forked  # by name, those that run already
         self._watched = watched
         self._gateway = gateway
         self._worker = worker
@@ -116,8 +119,14 @@ class Supervisor:
 
     def _add(self, name: str, command: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
         final = set() if self._started else {CONFIGURATION_EXIT, LIFESPAN_EXIT}
+        forked = self._forked.get(name)
         child = Child(
-            name, command, pass_fds=pass_fds, drain_seconds=self._drain_seconds, final=final
+            name,
+            command,
+            pass_fds=pass_fds,
+            drain_seconds=self._drain_seconds,
+            final=final,
+            first=forked.pop() if forked else None,
         )
         self._children.add(child)
         child.ended.add_done_callback(lambda task: self._ended(child, task.result()))

@@ -65,6 +65,7 @@ class Writer:
         self._handed_over: queue.SimpleQueue[Sequence[Call]] = queue.SimpleQueue()
         self._waiting: deque[Call] = deque()  # the thread's own: what it has been handed
         self._connection: sqlite3.Connection | None = None  # the thread's own
+        self._thread = threading.Thread(target=self._run, name="eitherway-sqlite", daemon=True)
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
         self._ended = self._loop.create_future()
@@ -72,7 +73,7 @@ class Writer:
 
     async def open(self) -> None:
         """Start the thread; returns once the database is ready, or raises why it is not."""
-        threading.Thread(target=self._run, name="eitherway-sqlite", daemon=True).start()
+        self._thread.start()
         await asyncio.shield(self._opened)
 
     def submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
@@ -92,6 +93,7 @@ class Writer:
             self._hand_over()
             self._handed_over.put(())
         await asyncio.shield(self._ended)
+        self._thread.join()  # that was its last act
 
     def _hand_over(self) -> None:
         if self._submitted:
