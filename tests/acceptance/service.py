@@ -141,7 +141,5 @@ def items_in(folder: Path, table: str) -> dict[str, dict]:
 async def all_ended(folder: Path) -> None:
     """Return once no job in the file is open: a request for each of thousands takes a minute."""
     with closing(sqlite3.connect(folder / "jobs.db")) as connection:
-        while connection.execute(
-            "SELECT 1 FROM job WHERE state IN ('queued', 'running')"
-        ).fetchone():
+        while connection.execute("SELECT 1 FROM job WHERE finished IS NULL").fetchone():
             await tick()

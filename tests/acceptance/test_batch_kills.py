@@ -9,6 +9,7 @@ from contextlib import closing
 
 import httpx
 import pytest
+from line import posted
 from service import Service, tick
 
 pytestmark = pytest.mark.slow
@@ -20,14 +21,13 @@ async def test_2000_jobs_in_batches_survive_random_kills(tmp_path):
     """Two workers, killed at random: what items and what batches counted sums up exactly."""
     with Service(tmp_path, "run", "--workers", "2") as service:
         await service.ready()
-        limits = httpx.Limits(max_connections=32)
-        async with httpx.AsyncClient(base_url=service.url, timeout=60, limits=limits) as client:
-            numbers = iter(range(JOBS))
-            posting = asyncio.gather(*(post(client, numbers) for _ in range(32)))
-            kills = await kill_workers(service, tmp_path / "jobs.db")
-            await posting
-            while len(ended := ended_in(tmp_path / "jobs.db")) < JOBS:
-                await tick()
+        bodies = ({"key": f"k{n}", "note": f"c{n % COUNTERS}"} for n in range(JOBS))
+        posting = asyncio.ensure_future(posted(service.url, "/batched", bodies))
+        kills = await kill_workers(service, tmp_path / "jobs.db")
+        await posting
+        while len(ended := ended_in(tmp_path / "jobs.db")) < JOBS:
+            await tick()
+        async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             shared = (await client.get("/counters/batched-all")).json()
             each = [
                 (await client.get(f"/counters/batched-c{number}")).json()
@@ -38,14 +38,6 @@ async def test_2000_jobs_in_batches_survive_random_kills(tmp_path):
     assert set(ended) == {"succeeded"}
     assert shared == JOBS
     assert each == [JOBS // COUNTERS] * COUNTERS
-
-
-async def post(client, numbers):
-    """Send one request after the other, until there are no more numbers."""
-    for number in numbers:
-        body = {"key": f"k{number}", "note": f"c{number % COUNTERS}"}
-        response = await client.post("/batched", json=body)
-        assert response.status_code == 202, response.text
 
 
 async def kill_workers(service, path):

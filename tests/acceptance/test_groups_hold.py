@@ -5,7 +5,8 @@ import os
 import signal
 
 import pytest
-from service import tick, until_done
+from line import documents, lines
+from service import all_ended, states_in, tick
 from test_limits_hold import ended, most_at_once, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.enduring]
@@ -18,14 +19,10 @@ async def test_twenty_groups_of_a_hundred_jobs_keep_their_order(tmp_path):
     async with served(tmp_path, workers=3) as (service, (client,)):
 
         async def post(account):
-            ids = []
-            for number in range(JOBS):
-                response = await client.post(
-                    "/entries", json={"account": account, "number": number}
-                )
-                assert response.status_code == 202, response.text
-                ids.append(response.json()["id"])
-            return ids
+            async with lines(service.url, 1) as (line,):
+                for number in range(JOBS):
+                    answer = await line.post("/entries", {"account": account, "number": number})
+                    assert answer.status == 202, answer.body
 
         async def kill():
             for number in range(1, KILLS + 1):
@@ -37,16 +34,17 @@ async def test_twenty_groups_of_a_hundred_jobs_keep_their_order(tmp_path):
 
         accounts = [f"a{number}" for number in range(GROUPS)]
         killing = asyncio.ensure_future(kill())
-        posted = await asyncio.gather(*(post(account) for account in accounts))
-        documents = [await until_done(client, job) for ids in posted for job in ids]
+        await asyncio.gather(*(post(account) for account in accounts))
+        await all_ended(tmp_path)
         await killing
+        ended_jobs = await documents(service.url, states_in(tmp_path))
         sheets = [(await client.get(f"/sheets/{account}")).json() for account in accounts]
 
-    assert {document["status"] for document in documents} == {"succeeded"}
+    assert {document["status"] for document in ended_jobs} == {"succeeded"}
     assert sheets == [list(range(JOBS))] * GROUPS
-    spans = [document["result"] for document in documents]
+    spans = [document["result"] for document in ended_jobs]
     assert most_at_once(spans) > 3, "groups run beside one another"
     for account in accounts:
         assert most_at_once([span for span in spans if span["key"] == account]) == 1
-    outcomes = {each["outcome"] for document in documents for each in document["attempts"]}
+    outcomes = {each["outcome"] for document in ended_jobs for each in document["attempts"]}
     assert {"succeeded", "error", "lease_lost"} <= outcomes

@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx
 import pytest
-from service import Service, all_ended, tick, until_done
+from line import documents, lines, posted
+from service import Service, all_ended, states_in, tick, until_done
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -36,14 +37,12 @@ async def test_a_rate_holds_over_four_workers(tmp_path):
     """Of 2,000 jobs no second has over 115 starts, and the whole goes at 90 a second or more."""
     async with AsyncExitStack() as stack:
         gateway = await stack.enter_context(Service(tmp_path, "gateway", target=TARGET)).ready()
-        client = httpx.AsyncClient(base_url=gateway.url, timeout=60)
-        await stack.enter_async_context(client)
-        ids = await post_all(client, "/rated", [{}] * 2_000)
+        ids = await posted(gateway.url, "/rated", [{}] * 2_000)
         for _ in range(4):
             stack.enter_context(Service(tmp_path, "worker", target=TARGET))
         await all_ended(tmp_path)
-        documents = [await until_done(client, job_id) for job_id in ids]
-    starts = sorted(document["result"]["began"] for document in documents)
+        ended = await documents(gateway.url, ids)
+    starts = sorted(document["result"]["began"] for document in ended)
     rate = (len(starts) - 1) / (starts[-1] - starts[0])
     print(f"most in a second {most_within(starts, 1.0)}, {rate:.1f} a second")
     assert most_within(starts, 1.0) <= 115
@@ -52,8 +51,9 @@ async def test_a_rate_holds_over_four_workers(tmp_path):
 
 async def test_five_at_once_over_four_workers_and_two_gateways(tmp_path):
     """Two queued operations and two direct ones share the limit; none of the jobs is lost."""
-    async with served(tmp_path, second_gateway=True) as (_, clients):
-        jobs, calls = await mixed_load(clients, ["/five", "/both"], [f"k{n}" for n in range(10)])
+    async with served(tmp_path, second_gateway=True) as (service, clients):
+        paths, keys = ["/five", "/both"], [f"k{n}" for n in range(10)]
+        jobs, calls = await mixed_load(service, clients, paths, keys)
     assert most_at_once(jobs + calls) == 5
     assert len(jobs) == 600
     assert calls, "a direct call finds room now and then"
@@ -61,8 +61,9 @@ async def test_five_at_once_over_four_workers_and_two_gateways(tmp_path):
 
 async def test_two_at_once_for_each_key(tmp_path):
     """Over both doors, four workers and two gateways; the keys do not wait for one another."""
-    async with served(tmp_path, second_gateway=True) as (_, clients):
-        jobs, calls = await mixed_load(clients, ["/keyed"], [f"k{n}" for n in range(10)])
+    async with served(tmp_path, second_gateway=True) as (service, clients):
+        keys = [f"k{n}" for n in range(10)]
+        jobs, calls = await mixed_load(service, clients, ["/keyed"], keys)
     by_key = defaultdict(list)
     for span in jobs + calls:
         by_key[span["key"]].append(span)
@@ -73,16 +74,15 @@ async def test_two_at_once_for_each_key(tmp_path):
 async def test_a_blocked_key_holds_up_no_other(tmp_path):
     """500 jobs of one key wait for it; another key's job, accepted last, runs at once."""
     go = tmp_path / "go"
-    async with served(tmp_path, workers=1) as (_, (client,)):
-        busy = [{"key": "busy", "until": str(go)}] * 500
-        posted = await asyncio.gather(*(client.post("/keyed/queued", json=one) for one in busy))
+    async with served(tmp_path, workers=1) as (service, (client,)):
+        busy = await posted(service.url, "/keyed/queued", [{"key": "busy", "until": str(go)}] * 500)
         other = await client.post("/keyed/queued", json={"key": "other"})
         document = await until_done(client, other.json()["id"])
-        waiting = (await client.get(f"/jobs/{posted[-1].json()['id']}")).json()
+        waiting = (await client.get(f"/jobs/{busy[-1]}")).json()
         go.touch()
-        documents = [await until_done(client, each.json()["id"]) for each in posted]
+        await all_ended(tmp_path)
     assert (document["status"], waiting["status"]) == ("succeeded", "queued")
-    assert {each["status"] for each in documents} == {"succeeded"}
+    assert set(states_in(tmp_path).values()) == {"succeeded"}
 
 
 async def test_a_killed_worker_gives_its_share_back(tmp_path):
@@ -95,9 +95,9 @@ async def test_a_killed_worker_gives_its_share_back(tmp_path):
         second = (await client.post("/one", json={})).json()["id"]
         os.kill(service.children()["worker"], signal.SIGKILL)
         go.touch()
-        documents = [await until_done(client, job) for job in (second, first)]
+        ended = [await until_done(client, job) for job in (second, first)]
         stats = (await client.get("/admin/stats")).json()
-    assert {document["status"] for document in documents} == {"succeeded"}
+    assert {document["status"] for document in ended} == {"succeeded"}
     (use,) = [use for use in stats["limits"] if use["limit"] == "one"]
     assert use["running"] == use["held"] == 0
 
@@ -126,16 +126,16 @@ async def test_five_at_once_while_workers_are_killed(tmp_path):
     """What a dead process held is used again, and never twice."""
     async with served(tmp_path) as (service, (client,)):
         load = asyncio.ensure_future(
-            run_all(client, "/five/queued", [{"seconds": 0.02, "key": "k"}] * 1_000)
+            run_all(service, "/five/queued", [{"seconds": 0.02, "key": "k"}] * 1_000)
         )
         for _ in range(6):
             await settled_some(client)
             workers = [pid for pid, name in service._listed() if name == "worker"]
             if workers:
                 os.kill(random.choice(workers), signal.SIGKILL)
-        documents = await load
-    assert {document["status"] for document in documents} == {"succeeded"}
-    assert most_at_once([document["result"] for document in documents]) == 5
+        done = await load
+    assert {document["status"] for document in done} == {"succeeded"}
+    assert most_at_once([document["result"] for document in done]) == 5
 
 
 async def settled_some(client):
@@ -150,52 +150,41 @@ async def ended(client):
     return sum(one["counts"]["succeeded"] for one in stats["operations"])
 
 
-async def run_all(client, path, bodies):
+async def run_all(service, path, bodies):
     """The documents of jobs that have all been posted, and have ended."""
-    ids = await post_all(client, path, bodies)
-    return [await until_done(client, job_id) for job_id in ids]
+    ids = await posted(service.url, path, bodies)
+    await all_ended(service.folder)
+    return await documents(service.url, ids)
 
 
-async def post_all(client, path, bodies):
-    """The ids of the jobs, of which all are stored."""
-    slots = asyncio.Semaphore(32)
-
-    async def one(body):
-        async with slots:
-            response = await client.post(path, json=body)
-        assert response.status_code == 202, response.text
-        return response.json()["id"]
-
-    return await asyncio.gather(*(one(body) for body in bodies))
-
-
-async def mixed_load(clients, paths, keys):
+async def mixed_load(service, clients, paths, keys):
     """600 jobs and, as long as they run, direct calls through every gateway: the spans of each."""
     bodies = [{"key": keys[number % len(keys)], "seconds": 0.02} for number in range(600)]
     per_path = len(bodies) // len(paths)
     load = asyncio.gather(
         *(
-            run_all(clients[0], f"{path}/queued", bodies[n * per_path : (n + 1) * per_path])
+            run_all(service, f"{path}/queued", bodies[n * per_path : (n + 1) * per_path])
             for n, path in enumerate(paths)
         )
     )
     calls = []
 
     async def call(client, path, number):
-        while not load.done():
-            body = {"key": keys[number % len(keys)], "seconds": 0.02}
-            response = await client.post(f"{path}/direct", json=body)
-            if response.status_code == 200:
-                calls.append(response.json())
-            else:
-                assert response.status_code == 503, response.text
-                await tick()
+        async with lines(str(client.base_url), 1) as (line,):
+            while not load.done():
+                body = {"key": keys[number % len(keys)], "seconds": 0.02}
+                answer = await line.post(f"{path}/direct", body)
+                if answer.status == 200:
+                    calls.append(answer.json())
+                else:
+                    assert answer.status == 503, answer.body
+                    await tick()
 
     callers = [
         call(client, path, number) for number in range(4) for client in clients for path in paths
     ]
-    documents, *_ = await asyncio.gather(load, *callers)
-    return [document["result"] for part in documents for document in part], calls
+    done, *_ = await asyncio.gather(load, *callers)
+    return [document["result"] for part in done for document in part], calls
 
 
 def most_within(moments, seconds):

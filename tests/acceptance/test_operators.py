@@ -11,7 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from service import Service, until_done
+from line import documents, posted
+from service import Service, all_ended, until_done
 
 HERE = Path(__file__).parent
 APP = "operated_apps:app"
@@ -83,18 +84,21 @@ class Shop:
 async def test_a_thousand_dead_letters_are_redriven_at_a_hundred_a_second(tmp_path):
     """Each is tried once more, in any second no more than the rate and its unevenness."""
     async with Shop(tmp_path) as shop:
-        ids = await shop.dead(1_000)
+        bodies = [{"key": str(number)} for number in range(1_000)]
+        ids = await posted(shop.service.url, "/orders", bodies)
+        await all_ended(tmp_path)
         shop.mended.touch()
         wish = {"operation": "place_order", "per_second": 100}
         done = await shop.client.post("/admin/dead/redrive", json=wish)
         assert done.json()["redriven"] == 1_000
-        documents = [await until_done(shop.client, job_id) for job_id in ids]
-        assert {document["status"] for document in documents} == {"succeeded"}
+        await all_ended(tmp_path)
+        ended = await documents(shop.service.url, ids)
+        assert {document["status"] for document in ended} == {"succeeded"}
         started = sorted(
             datetime.fromisoformat(document["attempts"][1]["started"]).timestamp()
-            for document in documents
+            for document in ended
         )
-        assert all(len(document["attempts"]) == 2 for document in documents)
+        assert all(len(document["attempts"]) == 2 for document in ended)
         assert 9.5 <= started[-1] - started[0] <= 14
         most = max(sum(moment <= other < moment + 1 for other in started) for moment in started)
         assert most <= 125

@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import httpx
 import pytest
-from service import HERE, Service, tick, until_done
+from line import posted
+from service import HERE, Service, all_ended, states_in, tick, until_done
 
 
 async def test_the_status_query_is_a_microservice_of_its_own(tmp_path):
@@ -88,15 +90,12 @@ async def test_a_burst_brings_workers_and_their_end_takes_them_away(tmp_path):
         await service.ready()
         async with httpx.AsyncClient(base_url=service.url, timeout=60) as client:
             await operate(service, "pause")  # or a slow client makes no burst
-            accepted = []
-            for _ in range(24):  # httpx is slow with many requests at once
-                posts = (client.post("/plain", json={"key": "k", "note": "2"}) for _ in range(50))
-                accepted += await asyncio.gather(*posts)
+            await posted(service.url, "/plain", [{"key": "k", "note": "2"}] * 1_200)
             await operate(service, "resume")
             while await workers(client) < 4:
                 await tick()
-            documents = [await until_done(client, job.json()["id"]) for job in accepted]
-            assert {document["status"] for document in documents} == {"succeeded"}
+            await all_ended(tmp_path)
+            assert Counter(states_in(tmp_path).values()) == {"succeeded": 1_200}
             while await workers(client) > 1:
                 await tick()
 
