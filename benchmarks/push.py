@@ -6,6 +6,7 @@ import asyncio
 import resource
 import time
 from pathlib import Path
+from typing import cast
 
 from eitherway.engine.values import Demand
 from eitherway.settings import Settings
@@ -18,6 +19,7 @@ _HANDSHAKE = (
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Protocol: cloudevents.json\r\n\r\n"
 )
+_PING, _PONG = 0x89, 0x8A  # RFC 6455, whole
 _TOGETHER = 100
 _NAMES = {
     "kib_each": "KiB of the gateway for an idle one",
@@ -36,12 +38,25 @@ class Reader(asyncio.Protocol):
         self.begun: asyncio.Future[None] = loop.create_future()
         self.told: asyncio.Future[float] = loop.create_future()
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
     def data_received(self, data: bytes) -> None:
+        if data[0] == _PING:
+            data = self._answer(data)
+        if not data.endswith(b"}}"):  # an event
+            return
         if not self.begun.done():
-            if data.endswith(b"}}"):  # the event after the handshake
-                self.begun.set_result(None)
+            self.begun.set_result(None)
         elif not self.told.done():
             self.told.set_result(time.perf_counter())
+
+    def _answer(self, data: bytes) -> bytes:
+        """Pong, or the gateway would let go of it; what came after the ping."""
+        length = data[1]
+        masked = bytes([_PONG, 0x80 | length]) + bytes(4)  # by a mask of zeros
+        self._transport.write(masked + data[2 : 2 + length])
+        return data[2 + length :]
 
 
 async def connect(port: int, job: str) -> Reader:
@@ -65,7 +80,8 @@ async def run(made: Path, sockets: int) -> dict[str, float]:
     """Connect, measure the memory, then start the job: one event, and when each socket has it."""
     port, engine = free_port(), f"sqlite:///{made / f'push-{time.monotonic_ns()}.db'}"
     gateway = ["-m", "eitherway", "gateway", "shop:app", "--port", str(port), "--engine", engine]
-    with process(gateway, made / "gateway.log") as served:
+    room = {"EITHERWAY_CONNECTIONS_MAX": str(sockets + 1)}
+    with process(gateway, made / "gateway.log", environment=room) as served:
         wait_for(f"http://127.0.0.1:{port}/livez")
         runtime = await app.open(Settings(engine=engine))
         one, other = [(await app.enqueue(place_order, ORDER)).id for _ in range(2)]
@@ -92,7 +108,7 @@ async def run(made: Path, sockets: int) -> dict[str, float]:
 def main() -> None:
     """Several rounds, each with a fresh gateway."""
     options = options_of(__doc__, "push", rounds=3)
-    options.add_argument("--sockets", type=int, default=5_000)
+    options.add_argument("--sockets", type=int, default=10_000)
     chosen = options.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # children inherit it
