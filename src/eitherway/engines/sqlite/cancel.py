@@ -90,6 +90,7 @@ def _hide(tx: Transaction, job_id: str) -> bool:
 
 def _let_go(tx: Transaction, row: HeldRow) -> None:
     tx.one("let_go", seq=row.seq)
-    tx.free(row)
+    if row.uses is not None:
+        tx.free(row.uses, row.keys)
     if row.place != FREE:
         tx.let_out(row.lane, row.width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...engine.limits import LimitRule
@@ -20,12 +20,10 @@ from ...job import JobRecord, JobState
 from . import idempotency
 from .cancel import let_go_lapsed
 from .reader import Reader
-from .rows import FREE, LET_OUT, WIDTH, HeldRow, JobRow, keys_of, to_leased, to_record
+from .rows import DueRow, HeldRow, JobRow, keys_of, to_leased, to_record
 from .transaction import Transaction
 
 _RUNNING = JobState.RUNNING.value
-_PLACES: Mapping[str | None, int] = {"started": FREE, "attempted": LET_OUT}
-"""Of a job that starts: it leaves its lane, or holds its place there even if it had none."""
 
 _PASSED_MAX = 1000  # jobs that one receive sets aside
 _PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
@@ -75,11 +73,10 @@ def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None
 def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
     """What was asked, None where there is no such job."""
     found = [reader.all("message", id=job_id) for job_id in ids]
-    return [_message(rows[0]) if rows else None for rows in found]
+    return [_message(*rows[0]) if rows else None for rows in found]
 
 
-def _message(columns: tuple[bytes, bytes, bytes]) -> Message:
-    payload, params, headers = columns
+def _message(payload: bytes, params: bytes, headers: bytes) -> Message:
     return Message(payload=payload, params=params, headers=headers)
 
 
@@ -94,8 +91,8 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
     passed = 0  # jobs set aside: past their deadline, or put off because their key has no room
     while len(deliveries) < count and passed < _PASSED_MAX:
         found = _receivable(tx, demand, count - len(deliveries))
-        alive = [(row, message) for row, message in found if row.deadline > tx.now]
-        late = [row for row, _ in found if row.deadline <= tx.now]
+        alive = [row for row in found if row.deadline > tx.now]
+        late = [row for row in found if row.deadline <= tx.now]
         # So that the next receive does not come across it again; `overdue` finds it at once.
         tx.each("park", [(tx.now, row.seq) for row in late])
         able = _with_room(tx, keyed, alive) if keyed else alive
@@ -110,23 +107,24 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
 
 
 def _with_room(
-    tx: Transaction, rules: Sequence[LimitRule], found: Sequence[tuple[JobRow, Message]]
-) -> list[tuple[JobRow, Message]]:
+    tx: Transaction, rules: Sequence[LimitRule], found: Sequence[DueRow]
+) -> list[DueRow]:
     """Those whose keys have room, which is taken; the others are set aside."""
     able = []
     behind: Counter[str] = Counter()
     started: set[str | None] = set()  # lanes that a job of this claim will leave
-    for row, message in found:
-        room, wait = tx.limits.room(rules, keys_of(row))
+    for row in found:
+        keys = keys_of(row.keys)
+        room, wait = tx.limits.room(rules, keys)
         if room > 0:
-            tx.limits.start(rules, keys_of(row))
-            able.append((row, message))
+            tx.limits.start(rules, keys)
+            able.append(row)
             if row.until == "attempted":
                 started.add(row.lane)
         elif row.lane in started or _is_out_beside(tx, row):
             tx.one("back_into_lane", seq=row.seq)  # the next one to leave lets it out
         else:  # calls hold the key's places, or it is its rate
-            tx.limits.want(rules, keys_of(row))
+            tx.limits.want(rules, keys)
             behind[row.keys or ""] += 1
             seconds = wait * behind[row.keys or ""]
             seconds = min(max(seconds, _PUT_OFF_SECONDS), _PUT_OFF_SECONDS_MAX)
@@ -134,47 +132,59 @@ def _with_room(
     return able
 
 
-def _is_out_beside(tx: Transaction, row: JobRow) -> bool:
+def _is_out_beside(tx: Transaction, row: DueRow) -> bool:
     """Whether another job of its lane is out, and will make room for it."""
     if row.until != "attempted":
         return False
     return tx.one("out_beside", lane=row.lane, seq=row.seq) is not None
 
 
-def _receivable(tx: Transaction, demand: Demand, count: int) -> list[tuple[JobRow, Message]]:
+def _receivable(tx: Transaction, demand: Demand, count: int) -> list[DueRow]:
     """The first due jobs. Version by version, so that too new ones are not even passed over."""
     where = {"operation": demand.operation, "suspect": demand.alone}
-    found: list[tuple[JobRow, Message]] = []
-    for (version,) in tx.all("versions", version_max=demand.version_max, **where):
+    versions = tx.all("versions", version_max=demand.version_max, **where)
+    found: list[DueRow] = []
+    for (version,) in versions:
         rows = tx.all("receivable", version=version, now=tx.now, count=count, **where)
-        found += [(JobRow._make(row[:WIDTH]), _message(row[WIDTH:])) for row in rows]
-    found.sort(key=lambda pair: (pair[0].due, pair[0].seq))
+        found += map(DueRow._make, rows)
+    if len(versions) > 1:
+        found.sort(key=lambda row: (row.due, row.seq))
     return found[:count]
 
 
 def _lease(
-    tx: Transaction, holder: str, demand: Demand, found: Sequence[tuple[JobRow, Message]]
+    tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
 ) -> list[Delivery]:
-    until, alone = tx.now + demand.lease_seconds, int(demand.alone)
-    uses = "\n".join(rule.name for rule in demand.limits) or None
-    rows, deliveries, left = [], [], []
-    for waiting, message in found:
-        row = tx.fallen_due(waiting)
-        record, token = to_leased(row, tx.now), row.token + 1
-        tx.add_event(row.seq, record.revision, _RUNNING, tx.now, row.owner)
-        tx.count(row.operation, row.state, None, -1)
-        tx.count(row.operation, _RUNNING, None, 1)
-        start = (tx.now, record.started, alone, token, until, tx.now, holder)
-        place = _PLACES.get(row.until, row.place)
-        rows.append((record.revision, *start, uses, place, row.seq))
+    """Lease these, in statements for all of them."""
+    if not found:
+        return []
+    rows = [tx.fallen_due(row) for row in found]
+    for state, count in Counter(row.state for row in rows).items():
+        tx.count(demand.operation, state, None, -count)
+    tx.count(demand.operation, _RUNNING, None, len(rows))
+    seqs = [row.seq for row in rows]
+    tx.one(
+        "receive",
+        seqs=to_text(seqs),
+        now=tx.now,
+        until=tx.now + demand.lease_seconds,
+        alone=int(demand.alone),
+        holder=holder,
+        uses="\n".join(rule.name for rule in demand.limits) or None,
+    )
+    tx.add_events(seqs)
+    for row in rows:
         if row.until == "started":
-            left.append(row)
-        lease = Lease(job_id=row.id, token=token, alone=demand.alone)
-        deliveries.append(Delivery(lease=lease, job=record, message=message, keys=keys_of(row)))
-    tx.each("receive", rows)
-    for row in left:
-        tx.let_out(row.lane, row.width)
-    return deliveries
+            tx.let_out(row.lane, row.width)
+    return [
+        Delivery(
+            lease=Lease(job_id=row.id, token=row.token + 1, alone=demand.alone),
+            job=to_leased(row, tx.now),
+            message=_message(row.payload, row.params, row.headers),
+            keys=keys_of(row.keys),
+        )
+        for row in rows
+    ]
 
 
 def _extend(tx: Transaction, extension: Extension) -> bool:

@@ -87,14 +87,14 @@ class Limits:
                 total.running += count
                 total.started += count
 
-    def end(self, name: str, key: str) -> None:
-        """Count an attempt that ended."""
+    def end(self, name: str, key: str, count: int = 1) -> None:
+        """Count attempts that ended."""
         use = self._find(name, key)
-        use.running = max(0, use.running - 1)
+        use.running = max(0, use.running - count)
         self._made_room(use)
         if key:
             total = self._find(name, "")
-            total.running = max(0, total.running - 1)
+            total.running = max(0, total.running - count)
 
     def share(self, holder: str, wish: ShareWish) -> Share:
         """Let a process hold slots and draw starts, as far as there are."""

@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from .rows import HeldRow, JobRow
+from .rows import DueRow, HeldRow, JobRow
 
 _NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
 
 
 def load_queries(text: str) -> Mapping[str, str]:
-    """The statements of a query file by name, `{job}` and `{held}` filled in."""
+    """The statements of a query file by name, `{job}`, `{due}` and `{held}` filled in."""
     job = ", ".join(f"job.{name}" for name in JobRow._fields)
-    held = ", ".join(HeldRow._fields)
+    due, held = ", ".join(DueRow._fields), ", ".join(HeldRow._fields)
     _, *parts = _NAME.split(text)
     return {
-        name: body.strip().replace("{job}", job).replace("{held}", held)
+        name: body.strip().replace("{job}", job).replace("{due}", due).replace("{held}", held)
         for name, body in zip(parts[::2], parts[1::2], strict=True)
     }
 

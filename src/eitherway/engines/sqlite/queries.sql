@@ -1,5 +1,5 @@
--- Every statement of the engine, named; `queries.py` loads them. `{job}` and `{held}` stand for
--- the columns of `rows.JobRow` and `rows.HeldRow`. `?` where executemany fills it in, `:name` elsewhere.
+-- Every statement of the engine, named; `queries.py` loads them. `{job}`, `{due}` and `{held}`
+-- stand for the columns of `rows.JobRow`, `rows.DueRow` and `rows.HeldRow`. `?` where executemany fills it in, `:name` elsewhere.
 
 -- :name accept_next
 -- The seq of the next job; the transaction holds the write lock, so nobody else takes it.
@@ -38,6 +38,12 @@ ON CONFLICT (id) DO NOTHING
 -- Say what became of a job.
 INSERT INTO event (job_seq, revision, state, at, progress, owner) VALUES (?, ?, ?, ?, ?, ?)
 
+-- :name events_changed
+-- Say what has become of many jobs (a JSON array of seqs), as their rows are now.
+INSERT INTO event (job_seq, revision, state, at, progress, owner)
+SELECT seq, revision, state, updated, 0, owner FROM job
+WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq
+
 -- :name tally
 -- Add to the number of an operation's jobs in a state.
 INSERT INTO tally (operation, state, count) VALUES (?, ?, ?)
@@ -65,7 +71,7 @@ ORDER BY ready_at, seq LIMIT 1
 
 -- :name receivable
 -- The first due jobs of a version, in order, with their messages.
-SELECT {job}, payload, params, headers FROM job JOIN message USING (seq)
+SELECT {due} FROM job JOIN message USING (seq)
 WHERE operation = :operation AND suspect = :suspect AND version = :version
 AND ready_at <= :now AND place < 2 AND attempt < attempts_max
 ORDER BY ready_at, seq LIMIT :count
@@ -75,11 +81,16 @@ ORDER BY ready_at, seq LIMIT :count
 UPDATE job SET ready_at = NULL, token = token + 1, lease_until = ? WHERE seq = ?
 
 -- :name receive
--- Lease a job to a worker, its attempt counted and started.
-UPDATE job SET state = 'running', revision = ?, updated = ?, started = ?, ready_at = NULL,
-    attempt = attempt + 1, starts = starts + 1, alone = ?, token = ?, lease_until = ?,
-    attempt_started = ?, holder = ?, uses = ?, place = ?
-WHERE seq = ?
+-- Lease waiting jobs (a JSON array of seqs) to a worker, their attempts counted and started. One
+-- that was scheduled has fallen due before, a revision on. Out of a lane, it leaves that with its
+-- start, or holds its place there even if it had none.
+UPDATE job SET state = 'running',
+    revision = revision + CASE state WHEN 'scheduled' THEN 2 ELSE 1 END, updated = :now,
+    started = coalesce(started, :now), ready_at = NULL, attempt = attempt + 1, starts = starts + 1,
+    alone = :alone, token = token + 1, lease_until = :until, attempt_started = :now,
+    holder = :holder, uses = :uses,
+    place = CASE until WHEN 'started' THEN 0 WHEN 'attempted' THEN 1 ELSE place END
+WHERE seq IN (SELECT value FROM json_each(:seqs))
 
 -- :name put_off
 -- Look at a waiting job again later: its key has no room.
@@ -114,7 +125,7 @@ WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state != 'canc
 
 -- :name held_of
 -- The same of many jobs (a JSON array of ids), whatever their tokens.
-SELECT id, token, {held} FROM job
+SELECT {held} FROM job
 WHERE id IN (SELECT value FROM json_each(:ids))
 AND lease_until IS NOT NULL AND state != 'canceled'
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from ...engine.stored import from_text, to_answer, to_attempts
-from ...job import ATTEMPTS_KEPT, WAITING, Attempt, FailureKind, JobRecord, JobState
+from ...job import WAITING, Attempt, FailureKind, JobRecord, JobState
 
 
 class JobRow(NamedTuple):
@@ -53,13 +53,50 @@ class JobRow(NamedTuple):
     answer_body: bytes | None
 
 
-WIDTH = len(JobRow._fields)
+class DueRow(NamedTuple):
+    """What a claim needs of a waiting job's row, and its message, as selected by `{due}`."""
+
+    seq: int
+    id: str
+    operation: str
+    version: int
+    state: str
+    revision: int
+    created: float
+    updated: float
+    started: float | None
+    deadline: float
+    due: float | None
+    attempt: int
+    attempts_max: int
+    starts: int
+    suspect: int
+    token: int
+    kind: str | None
+    cause: str | None
+    progress: str | None
+    error: str | None
+    attempts: str
+    keys: str | None
+    lane: str | None
+    width: int | None
+    until: str | None
+    hidden: int
+    owner: str | None
+    traceparent: str | None
+    tracestate: str | None
+    callback: str | None
+    payload: bytes
+    params: bytes
+    headers: bytes
 
 
 class HeldRow(NamedTuple):
     """What a settlement or an extension needs of a row, as selected by `{held}`."""
 
     seq: int
+    id: str
+    token: int
     operation: str
     state: str
     revision: int
@@ -78,7 +115,13 @@ class HeldRow(NamedTuple):
 FREE, LET_OUT, WAITS = 0, 1, 2
 """A job's place: in no lane (any more), let out of its lane, waiting in it."""
 
-Row = TypeVar("Row", JobRow, HeldRow)
+Row = TypeVar("Row", JobRow, DueRow, HeldRow)
+
+STATES: Mapping[str, JobState] = {state.value: state for state in JobState}
+WORDS: Mapping[JobState, str] = {state: state.value for state in JobState}
+"""States by their words, and back: to ask the class takes ten times as long."""
+
+_SCHEDULED = JobState.SCHEDULED.value
 
 
 def fallen_due(row: Row, now: float) -> Row:
@@ -86,7 +129,7 @@ def fallen_due(row: Row, now: float) -> Row:
 
     Nothing writes that down at the time; whoever writes the row next does.
     """
-    if row.state != JobState.SCHEDULED or row.due is None or row.due > now:
+    if row.state != _SCHEDULED or row.due is None or row.due > now:
         return row
     return row._replace(state=JobState.QUEUED, revision=row.revision + 1, updated=row.due)
 
@@ -94,7 +137,7 @@ def fallen_due(row: Row, now: float) -> Row:
 def to_record(row: JobRow, now: float) -> JobRecord:
     """The record that a row makes at `now`."""
     row = fallen_due(row, now)
-    state = JobState(row.state)
+    state = STATES[row.state]
     return JobRecord(
         id=row.id,
         operation=row.operation,
@@ -126,23 +169,40 @@ def to_record(row: JobRow, now: float) -> JobRecord:
     )
 
 
-def to_leased(row: JobRow, now: float) -> JobRecord:
+def to_leased(row: DueRow, now: float) -> JobRecord:
     """The record of a waiting job's row once it is leased, its attempt counted and started."""
-    record = to_record(row, now)
-    record.state, record.due = JobState.RUNNING, None
-    record.updated, record.started = now, row.started or now
-    record.revision += 1
-    record.attempt += 1
-    record.starts += 1
-    running = Attempt(number=record.starts, started=now)
-    record.attempts = (*record.attempts, running)[-ATTEMPTS_KEPT:]
-    return record
+    starts = row.starts + 1
+    return JobRecord(
+        id=row.id,
+        operation=row.operation,
+        version=row.version,
+        state=JobState.RUNNING,
+        revision=row.revision + 1,
+        created=row.created,
+        updated=now,
+        started=row.started or now,
+        deadline=row.deadline,
+        attempt=row.attempt + 1,
+        attempts_max=row.attempts_max,
+        starts=starts,
+        attempts=to_attempts(row.attempts, Attempt(number=starts, started=now)),
+        suspect=bool(row.suspect),
+        progress=from_text(row.progress),
+        error=from_text(row.error),
+        kind=None if row.kind is None else FailureKind(row.kind),
+        cause=row.cause,
+        hidden=bool(row.hidden),
+        owner=row.owner,
+        traceparent=row.traceparent,
+        tracestate=row.tracestate,
+        callback=row.callback,
+    )
 
 
-def keys_of(row: Row) -> Mapping[str, str]:
-    """The job's keys, by the limit's name."""
-    keys: dict[str, str] | None = from_text(row.keys)
-    return keys or {}
+def keys_of(stored: str | None) -> Mapping[str, str]:
+    """A job's keys, by the limit's name."""
+    keys: dict[str, str] = {} if stored is None else from_text(stored)
+    return keys
 
 
 def _running(row: JobRow, state: JobState) -> Attempt | None:

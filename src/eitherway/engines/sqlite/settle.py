@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,12 @@ from ...engine.stored import append_attempts, to_text
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus, Work
 from ...engine.waking import Topic
 from ...errors import TransitionError
-from ...job import WAITING, JobState, check_transition
+from ...job import TERMINAL, check_transition
 from . import idempotency
 from .accept import insert
 from .cancel import let_go
 from .items import Items
-from .rows import FREE, HeldRow, fallen_due
+from .rows import FREE, STATES, WORDS, HeldRow, fallen_due
 from .transaction import ENDED, Transaction
 
 _DONE = Settled(status=SettleStatus.DONE)
@@ -24,9 +25,7 @@ def settle(
     tx: Transaction, calls: Sequence[Sequence[Settlement]]
 ) -> list[list[Settled] | TransitionError]:
     """Commit attempts, each by itself. A call that asks for an illegal transition fails whole."""
-    group = _Group(
-        tx, _held(tx, [finish for call in calls for one in call for finish in one.finishes])
-    )
+    group = _Group(tx, [finish for call in calls for one in call for finish in one.finishes])
     results: list[list[Settled] | TransitionError] = []
     for call in calls:
         try:
@@ -40,36 +39,25 @@ def settle(
     return results
 
 
-Held = Mapping[tuple[str, int], HeldRow]
-"""Jobs by their ids and the tokens of the leases that hold them."""
-
-
-def _held(tx: Transaction, finishes: Sequence[Finish]) -> Held:
-    """Those that are to finish: found together, as one look-up costs little beside a query."""
-    if not finishes:
-        return {}
-    ids = to_text([finish.lease.job_id for finish in finishes])
-    return {(row[0], row[1]): HeldRow._make(row[2:]) for row in tx.all("held_of", ids=ids)}
-
-
 class _Group:
     """The settlements of one transaction: decided one after the other, written together."""
 
-    def __init__(self, tx: Transaction, held: Held) -> None:
+    def __init__(self, tx: Transaction, finishes: Sequence[Finish]) -> None:
         self._tx = tx
-        self._held = held
+        self._held = _held(tx, finishes)
         self._items = Items(tx)
         self._jobs: list[NewJob] = []
-        self._records: list[tuple[Any, ...]] = []
-        self._ended: set[int] = set()
+        self._records: dict[int, tuple[Any, ...]] = {}  # by their seqs
+        self._moved: Counter[tuple[str, str, str, str | None]] = Counter()
+        self._freed: Counter[tuple[str, str | None]] = Counter()
         self._left: list[HeldRow] = []  # their lanes
 
     def held(self, finish: Finish) -> HeldRow | None:
         """The job as long as its lease holds; `TransitionError` if it cannot go there."""
-        row = self._held.get((finish.lease.job_id, finish.lease.token))
-        if row is None:
+        row = self._held.get(finish.lease.job_id)
+        if row is None or row.token != finish.lease.token:
             return None
-        check_transition(JobState(fallen_due(row, self._tx.now).state), finish.state)
+        check_transition(STATES[fallen_due(row, self._tx.now).state], finish.state)
         return row
 
     def decide(self, settlement: Settlement, rows: Sequence[HeldRow | None]) -> Settled:
@@ -78,7 +66,7 @@ class _Group:
         lost: list[str] = []
         canceled: list[str] = []
         for finish, row in zip(settlement.finishes, rows, strict=True):
-            if row is None or row.seq in self._ended:
+            if row is None or row.seq in self._records:
                 lost.append(finish.lease.job_id)
                 if let_go(self._tx, finish.lease):
                     canceled.append(finish.lease.job_id)
@@ -119,47 +107,62 @@ class _Group:
         if self._jobs:
             insert(self._tx, self._jobs)
         self._tx.at_step("settle.items")
-        self._tx.each("settle", self._records)
+        self._tx.each("settle", list(self._records.values()))
+        self._tx.add_events(list(self._records))
+        self._count()
         for row in self._left:
             self._tx.let_out(row.lane, row.width)
 
+    def _count(self) -> None:
+        """Count what the jobs have become, and what they no longer use."""
+        for (operation, before, state, kind), count in self._moved.items():
+            self._tx.count(operation, before, None, -count)
+            self._tx.count(operation, state, kind, count)
+            if STATES[state] in TERMINAL:
+                self._tx.count(operation, ENDED, None, count)
+            else:
+                self._tx.topics.add(Topic.WORK)
+        for (uses, keys), count in self._freed.items():
+            self._tx.free(uses, keys, count)
+
     def _finish(self, finish: Finish, row: HeldRow) -> None:
-        revision, state = row.revision + 1, finish.state.value
-        waits = finish.state in WAITING
-        due = finish.at if waits and finish.due is None else finish.due
-        answer = finish.answer
-        leaves = row.place != FREE and (finish.state.done or row.until != "ended")
+        state, at, due, answer = WORDS[finish.state], finish.at, finish.due, finish.answer
+        kind = finish.kind and finish.kind.value
+        done = finish.state in TERMINAL
+        if not done and due is None:
+            due = at
+        leaves = row.place != FREE and (done or row.until != "ended")
         if leaves:
             self._left.append(row)
-        self._ended.add(row.seq)
-        self._records.append(
-            (
-                state,
-                revision,
-                finish.at,
-                finish.at if finish.state.done else None,
-                finish.expires,
-                due,
-                due if waits else None,
-                finish.attempt,
-                finish.starts,
-                append_attempts(row.attempts, finish.attempts),
-                int(finish.suspect),
-                answer and answer.status,
-                answer and answer.media_type,
-                answer and answer.body,
-                to_text(finish.error),
-                finish.kind and finish.kind.value,
-                finish.cause,
-                FREE if leaves else row.place,
-                row.seq,
-            )
+        self._records[row.seq] = (
+            state,
+            row.revision + 1,
+            at,
+            at if done else None,
+            finish.expires,
+            due,
+            None if done else due,
+            finish.attempt,
+            finish.starts,
+            append_attempts(row.attempts, finish.attempts),
+            int(finish.suspect),
+            answer and answer.status,
+            answer and answer.media_type,
+            answer and answer.body,
+            to_text(finish.error),
+            kind,
+            finish.cause,
+            FREE if leaves else row.place,
+            row.seq,
         )
-        self._tx.free(row)
-        self._tx.add_event(row.seq, revision, state, finish.at, row.owner)
-        self._tx.count(row.operation, row.state, None, -1)
-        self._tx.count(row.operation, state, finish.kind, 1)
-        if finish.state.done:
-            self._tx.count(row.operation, ENDED, None, 1)
-        if waits:
-            self._tx.topics.add(Topic.WORK)
+        self._moved[row.operation, row.state, state, kind] += 1
+        if row.uses is not None:
+            self._freed[row.uses, row.keys] += 1
+
+
+def _held(tx: Transaction, finishes: Sequence[Finish]) -> Mapping[str, HeldRow]:
+    """Those that are to finish, by their ids: found together, which costs little beside a query."""
+    if not finishes:
+        return {}
+    ids = to_text([finish.lease.job_id for finish in finishes])
+    return {row.id: row for row in map(HeldRow._make, tx.all("held_of", ids=ids))}

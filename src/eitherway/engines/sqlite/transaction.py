@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...engine.contract import Step
+from ...engine.stored import to_text
 from ...engine.waking import Topic
 from ...job import FailureKind, JobState
 from .buckets import Buckets
 from .limits import Limits
 from .queries import QUERIES
-from .rows import HeldRow, Row, fallen_due, keys_of
+from .rows import Row, fallen_due, keys_of
 
 DEAD = "dead"
 """Counted like a state: the failed jobs that nobody rejected."""
@@ -86,12 +87,11 @@ class Transaction:
             self.count(row.operation, fallen.state, None, 1)
         return fallen
 
-    def free(self, row: HeldRow) -> None:
-        """An attempt has ended: there is room for another one where it counted."""
-        if row.uses is not None:
-            keys = keys_of(row)
-            for name in row.uses.split("\n"):
-                self.limits.end(name, keys.get(name, ""))
+    def free(self, uses: str, stored_keys: str | None, count: int = 1) -> None:
+        """Attempts have ended: there is room for others where they counted."""
+        keys = keys_of(stored_keys)
+        for name in uses.split("\n"):
+            self.limits.end(name, keys.get(name, ""), count)
 
     def let_out(self, lane: str | None, width: int | None) -> None:
         """Let the next jobs out of a lane, as many as it has room for."""
@@ -99,6 +99,13 @@ class Transaction:
             self.cursor.rowcount > 0
         ):
             self.topics.add(Topic.WORK)
+
+    def add_events(self, seqs: Sequence[int]) -> None:
+        """Store that these jobs have become what their rows say now, after the events so far."""
+        if seqs:
+            self.write_events()
+            self.one("events_changed", seqs=to_text(seqs))
+            self.topics.add(Topic.EVENTS)
 
     def write_events(self) -> None:
         """Store the events added so far."""
