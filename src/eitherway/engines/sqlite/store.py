@@ -17,6 +17,7 @@ from .files import mounts_text, refuse_network
 from .migrations import check_schema, migrate
 
 _BUSY_TIMEOUT_MS = 5000  # against other programs; those of eitherway queue on the lock file
+_CHECKPOINT_PAGES = 4000  # 16 MB: the same pages change again and again, and are copied once
 _FOR_A_PERSON = frozenset(
     {
         sqlite3.SQLITE_AUTH,
@@ -98,6 +99,7 @@ class FileStore(Store):
             # macOS: its fsync leaves the data in the disk's own cache.
             connection.execute("PRAGMA fullfsync = ON")
             connection.execute("PRAGMA cache_size = -32768")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         except BaseException:
             connection.close()
             raise
