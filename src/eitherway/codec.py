@@ -80,6 +80,7 @@ class Binding:
         result = result_element(self._label, returned) if batch else returned
         self.output = self._adapter(result, "its result")
         self._to_json = self.output.serializer.to_json
+        self._may_be_null = result is type(None) or result is Any
 
     # -- declaring -------------------------------------------------------------------------------
 
@@ -239,6 +240,8 @@ class Binding:
 
     def encode_result(self, value: Any) -> bytes:
         """The result as JSON. `TypeError` where it does not fit the handler's return type."""
+        if value is None and self._may_be_null:
+            return b"null"
         try:
             encoded: bytes = self._to_json(value, by_alias=True, warnings="error")
             return encoded  # noqa: TRY300 - what follows is for what does not fit

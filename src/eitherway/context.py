@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from .handle import Job
 from .trace import Span
+from .unit import UnitOfWork
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Context:
         deadline: float,
         headers: Mapping[str, str],
         span: Span,
+        unit: UnitOfWork,
         enqueue: Enqueue,
         principal: str | None = None,
     ) -> None:
@@ -47,6 +49,7 @@ class Context:
         self.attempts_max = attempts_max
         self._deadline = deadline
         self.span = span  # of this attempt (used by eitherway)
+        self.unit = unit  # its work, with what it enqueues (used by eitherway)
         self._request_headers = headers
         self._headers: Mapping[str, str] | None = None
         self.principal = principal

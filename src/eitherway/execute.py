@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from .awaiting import AllAwaited
+from .awaiting import all_awaited
 from .causes import CAUSE_CHARS_MAX, cause_of, exception_text, pattern
 from .clock import Clock
 from .context import Context
@@ -59,7 +59,7 @@ class Executor:
         threads_max: int,
         result_bytes_max: int,
     ) -> None:
-        self._clock = clock
+        self.clock = clock
         self._middleware = tuple(middleware)
         self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="handler")
         self._result_bytes_max = result_bytes_max
@@ -79,10 +79,9 @@ class Executor:
     ) -> Ended:
         """Run the handler once, at most `timeout_seconds`, and say how it ended. Never raises,
         but for a cancellation from outside (a drain, a lost lease)."""
-        ended = partial(self.succeeded, operation)
         try:
             return await self.run_handler(
-                operation, arguments, context, unit, timeout_seconds, conclude=ended
+                operation, arguments, context, unit, timeout_seconds, conclude=self.succeeded
             )
         except TimedOut:
             return timed_out(operation)
@@ -97,22 +96,21 @@ class Executor:
         unit: UnitOfWork,
         timeout_seconds: float,
         *,
-        conclude: Callable[[Any], T],
+        conclude: Callable[[Operation, Any], T],
     ) -> T:
         """What `conclude` makes of what the handler returns within its middleware.
 
         Its dependencies are open until then, and closed before this returns or raises. `TimedOut`
         past the time.
         """
-        attempt = _Attempt(self, operation, arguments, context)
-        attempt.begin(timeout_seconds)
+        attempt = _Attempt(self, operation, arguments, context, timeout_seconds)
         token = current_unit.set(unit)
         try:
             with context.span:
                 if not attempt.needs.dependencies:
-                    return await self._concluded(attempt, conclude)
+                    return conclude(operation, await all_awaited(self.call, attempt))
                 async with attempt.resolve() as attempt.resolution:
-                    return await self._concluded(attempt, conclude)
+                    return conclude(operation, await all_awaited(self.call, attempt))
         except asyncio.CancelledError:
             context.cancel()
             if attempt.ran_out():
@@ -121,11 +119,6 @@ class Executor:
         finally:
             attempt.end()
             current_unit.reset(token)
-
-    async def _concluded(self, attempt: _Attempt, conclude: Callable[[Any], T]) -> T:
-        async with AllAwaited():
-            value = await self.call(attempt)
-        return conclude(value)
 
     def succeeded(self, operation: Operation, value: Any) -> Ended:
         """The end of an attempt with this result. `TypeError`, `ValueError` where it is none."""
@@ -160,15 +153,21 @@ class Executor:
         context.thread = thread
         return await asyncio.shield(thread)
 
-    def call_later(
-        self, delay_seconds: float, callback: Callable[[], object]
-    ) -> Callable[[], None]:
-        """Set a timer; what is returned cancels it."""
-        return self._clock.call_later(delay_seconds, callback).cancel
-
 
 class _Attempt:
-    """One run of a handler, with its time limit."""
+    """One run of a handler, in the task that makes it, with its time limit from then on."""
+
+    __slots__ = (
+        "_executor",
+        "_task",
+        "_timed_out",
+        "_timer",
+        "context",
+        "given",
+        "needs",
+        "operation",
+        "resolution",
+    )
 
     def __init__(
         self,
@@ -176,6 +175,7 @@ class _Attempt:
         operation: Operation,
         arguments: Mapping[str, Any],
         context: Context,
+        timeout_seconds: float,
     ) -> None:
         self._executor = executor
         self.operation = operation
@@ -186,6 +186,8 @@ class _Attempt:
             self.given = {**arguments, **dict.fromkeys(self.needs.contexts, context)}
         self.resolution: Resolution | None = None  # where there are dependencies
         self._timed_out = False
+        self._task = asyncio.current_task()
+        self._timer = executor.clock.call_later(timeout_seconds, self._time_out)
 
     async def run_plain(self, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, within the context variables of the attempt."""
@@ -193,11 +195,6 @@ class _Attempt:
             return await self.resolution.run_plain(function)
         within = partial(copy_context().run, function)
         return await self._executor.in_thread(self.context, within)
-
-    def begin(self, timeout_seconds: float) -> None:
-        """Set the time limit of what the task does from now on."""
-        self._task = asyncio.current_task()
-        self._cancel_timer = self._executor.call_later(timeout_seconds, self._time_out)
 
     def resolve(self) -> Resolution:
         """What its dependencies are open within."""
@@ -213,7 +210,7 @@ class _Attempt:
 
     def end(self) -> None:
         """It is over: the time limit has no say any more, and has not had one. Idempotent."""
-        self._cancel_timer()
+        self._timer.cancel()
         if self._timed_out and self._task is not None:
             self._timed_out = False
             self._task.uncancel()

@@ -87,7 +87,8 @@ class _Seen:
 class Watch:
     """An attempt under way: what it spends in databases, and how it ended."""
 
-    ended: Ended | None = None
+    def ended(self, ended: Ended) -> None:
+        """It has committed, as this."""
 
     def __enter__(self) -> Watch:
         return self
@@ -101,6 +102,11 @@ class _Seeing(Watch):
     def __init__(self, note: Callable[[Ended, Spending], None]) -> None:
         self._note = note
         self._spent = Spending()
+        self._ended: Ended | None = None
+
+    def ended(self, ended: Ended) -> None:
+        """Seen at the end of the block."""
+        self._ended = ended
 
     def __enter__(self) -> Watch:
         self._token = current_spending.set(self._spent)
@@ -108,8 +114,11 @@ class _Seeing(Watch):
 
     def __exit__(self, *_: object) -> None:
         current_spending.reset(self._token)
-        if self.ended is not None:
-            self._note(self.ended, self._spent)
+        if self._ended is not None:
+            self._note(self._ended, self._spent)
+
+
+_UNSEEN = Watch()
 
 
 class Teacher:
@@ -141,7 +150,7 @@ class Teacher:
     def watching(self, operation: Operation) -> Watch:
         """See an attempt, from its start to its commit: a block. Next to free without limits."""
         labels = self._labels[operation.name]
-        return _Seeing(partial(self._note, labels)) if labels else Watch()
+        return _Seeing(partial(self._note, labels)) if labels else _UNSEEN
 
     def _note(self, labels: Sequence[str], ended: Ended, spent: Spending) -> None:
         refused = ended.outcome is Outcome.THROTTLED or (

@@ -46,7 +46,7 @@ async def run_batch(
 ) -> BatchEnded:
     """Run the handler once for all the items. Never raises, but for a cancellation from outside."""
     arguments = _arguments(operation, values)
-    ended = partial(_ended, executor, operation, context)
+    ended = partial(_ended, executor, context)
     try:
         return await executor.run_handler(
             operation, arguments, context, context.units.shared, timeout_seconds, conclude=ended
@@ -70,7 +70,7 @@ class _MisfitError(TypeError):
 
 
 def _ended(
-    executor: Executor, operation: Operation, context: BatchContext, results: Any
+    executor: Executor, context: BatchContext, operation: Operation, results: Any
 ) -> BatchEnded:
     count = len(context.views)
     wanted = f"{operation.name} got {count} items and must return a list of {count} results"

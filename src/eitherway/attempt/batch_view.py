@@ -50,6 +50,7 @@ class BatchContext(Context):
             deadline=shared.deadline.timestamp(),
             headers=shared.headers,
             span=views[0].span,  # as all that is said of the first item
+            unit=units.shared,
             enqueue=self._enqueue_here,
             principal=_common({view.principal for view in views}),
         )

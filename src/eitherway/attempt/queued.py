@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +61,6 @@ class QueuedAttempt:
 
     async def _run(self) -> None:
         job = self._delivery.job
-        now = self._runtime.clock.now()
         arguments = await self.arguments()
         if arguments is None:
             return
@@ -70,7 +69,7 @@ class QueuedAttempt:
             arguments,
             new_context=self.new_context,
             commit=self._commit,
-            timeout_seconds=min(self._operation.timeout_seconds, max(0.0, job.deadline - now)),
+            timeout_seconds=min(self._operation.timeout_seconds, max(0.0, job.deadline - self._started)),
             first_number=job.starts,
         )
 
@@ -93,8 +92,9 @@ class QueuedAttempt:
 
     def new_context(self, unit: UnitOfWork) -> Context:
         """What the handler sees of the job in one run."""
-        again = Outcome.CONFLICT if self._operation.batch_max is None else Outcome.INTERRUPTED
-        self._held.abandon_span(again)  # of the run before, which committed nothing
+        if self._held.context is not None:  # of the run before, which committed nothing
+            alone = self._operation.batch_max is None
+            self._held.abandon_span(Outcome.CONFLICT if alone else Outcome.INTERRUPTED)
         context = self._runtime.context(
             self._operation,
             unit,
@@ -108,16 +108,24 @@ class QueuedAttempt:
         return context
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
-        await self.keep_thread()
-        return await self.settle(ended, work, conflicts)
-
-    async def settle(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
-        """Commit an end, and where the job goes with it."""
+        if self._thread is not None:
+            await self.keep_thread()
         return await self._settle(work, self.finish(ended, conflicts))
+
+    def settle(
+        self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]
+    ) -> Awaitable[Settled]:
+        """Commit an end, and where the job goes with it."""
+        return self._settle(work, self.finish(ended, conflicts))
+
+    @property
+    def _thread(self) -> asyncio.Future[Any] | None:
+        """Of a plain handler."""
+        return self._held.context.thread if self._held.context else None
 
     async def keep_thread(self) -> None:
         """Count a plain handler in its limits for as long as it goes on past its time."""
-        thread = self._held.context.thread if self._held.context else None
+        thread = self._thread
         if thread is not None and not thread.done():
             await self._runtime.limiter.keep(self._operation, self._delivery.keys, thread)
 

@@ -68,19 +68,15 @@ class Runner:
         while True:
             started = self._clock.now()
             with self._teacher.watching(operation) as watch:
-                once = (operation, arguments, new_context, timeout_seconds)
+                once = (operation, arguments, new_context, commit, timeout_seconds, conflicts)
                 if moved:
                     async with self.contention.turn(moved):
-                        ended, work = await self._once(*once)
-                        settled = await _committed(commit, ended, work, conflicts)
+                        ended, settled = await self._once(*once)
                 else:
-                    ended, work = await self._once(*once)
-                    settled = await _committed(commit, ended, work, conflicts)
-                if settled.status is SettleStatus.THROTTLED:
-                    ended = no_capacity(settled)
-                elif settled.error is not None:
-                    ended = refused(operation, settled.error)
-                watch.ended = ended
+                    ended, settled = await self._once(*once)
+                watch.ended(ended)
+            if settled.status is SettleStatus.DONE:
+                return ended
             if settled.status in _NOT_WITH_WORK:
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
@@ -96,28 +92,31 @@ class Runner:
         operation: Operation,
         arguments: Mapping[str, Any],
         new_context: NewContext,
+        commit: Commit,
         timeout_seconds: float,
-    ) -> tuple[Ended, Work]:
+        conflicts: tuple[Attempt, ...],
+    ) -> tuple[Ended, Settled]:
+        """Run once and commit: how it ended then, and what became of its commit."""
         unit = UnitOfWork(self._engine)
         context = new_context(unit)
         ended = await self._executor.execute(operation, arguments, context, unit, timeout_seconds)
-        return ended, unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
+        work = unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
+        try:
+            settled = await commit(ended, work, conflicts)
+        except EngineError as error:
+            if error.retryable:
+                raise
+            return refused(operation, error), Settled(status=SettleStatus.FAILED, error=error)
+        if settled.status is SettleStatus.THROTTLED:
+            ended = no_capacity(settled)
+        elif settled.error is not None:
+            ended = refused(operation, settled.error)
+        return ended, settled
 
     def _conflict(self, number: int, started: float) -> Attempt:
         return Attempt(
             number=number, outcome=Outcome.CONFLICT, started=started, finished=self._clock.now()
         )
-
-
-async def _committed(
-    commit: Commit, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]
-) -> Settled:
-    try:
-        return await commit(ended, work, conflicts)
-    except EngineError as error:
-        if error.retryable:
-            raise
-        return Settled(status=SettleStatus.FAILED, error=error)
 
 
 def refused(operation: Operation, error: EngineError) -> Ended:

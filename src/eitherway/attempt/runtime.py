@@ -137,17 +137,6 @@ class Runtime:
         delivery: Delivery | None = None,
     ) -> Context:
         """What the handler of one attempt sees."""
-
-        # It is given the context: to know it would be a circle, left to the collector each time.
-        def enqueue(
-            context: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
-        ) -> Job[Any]:
-            target = self.operations.of(handler)
-            job = self.new_job(target, args, kwargs, context.span.child)
-            job = self.spans.created(replace(job, owner=context.principal))
-            unit.add_job(job)
-            return self.handle(target, job.id)
-
         return Context(
             job_id=job_id,
             operation=operation.name,
@@ -156,9 +145,20 @@ class Runtime:
             deadline=deadline,
             headers=headers,
             span=span,
-            enqueue=enqueue,
+            unit=unit,
+            enqueue=self._enqueue,
             principal=delivery.job.owner if delivery else principal,
         )
+
+    def _enqueue(
+        self, context: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Job[Any]:
+        """Buffer a job in the work of an attempt."""
+        target = self.operations.of(handler)
+        job = self.new_job(target, args, kwargs, context.span.child)
+        job = self.spans.created(replace(job, owner=context.principal))
+        context.unit.add_job(job)
+        return self.handle(target, job.id)
 
     # -- jobs ------------------------------------------------------------------------------------
 

@@ -45,7 +45,8 @@ class Judge:
         conflicts: tuple[Attempt, ...] = (),
     ) -> Finish:
         """Where a job goes after an attempt here; `conflicts` are its earlier runs."""
-        return self._told(delivery.job, self._finish(delivery, operation, ended, now, conflicts))
+        finish = self._finish(delivery, operation, ended, now, conflicts)
+        return finish if delivery.job.callback is None else self._told(delivery.job, finish)
 
     def _finish(
         self,

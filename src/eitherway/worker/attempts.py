@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 from ..attempt.leases import Held, LeaseKeeper
 from ..attempt.queued import QueuedAttempt
@@ -30,13 +31,14 @@ class Attempts:
         held = Held(delivery.lease, operation, self._runtime.clock.monotonic())
         if operation.batch_max is None:
             attempt = QueuedAttempt(self._runtime, operation, delivery, held)
-            held.task = asyncio.create_task(attempt.run(), name=f"job-{delivery.job.id}")
-            held.task.add_done_callback(lambda _: self._ended(held))
+            loop, name = asyncio.get_running_loop(), f"job-{delivery.job.id}"
+            held.task = loop.create_task(attempt.run(), name=name)
+            held.task.add_done_callback(partial(self._ended, held))
         else:
             self.batches.add(held, delivery)
         self._leases.add(held)
 
-    def _ended(self, held: Held) -> None:
+    def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._leases.drop(held)
-        if not held.task.cancelled() and (error := held.task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
