@@ -116,5 +116,6 @@ def context(job_id="job"):
         deadline=0,
         headers={},
         span=Span(job_id, None, lambda: "1" * 16),
+        unit=None,
         enqueue=None,
     )
