@@ -179,8 +179,9 @@ class Binding:
         """
         arguments: dict[str, Any] = {}
         errors: list[dict[str, str]] = []
-        if self.body is not None and (payload or self.body.required):
-            arguments[self.body.name] = self._decode_body(self.body, payload, errors, strict=strict)
+        body = self.body
+        if body is not None and (payload or body.required):
+            arguments[body.name] = self._decode_body(body, payload, errors, strict=strict)
         for parameter in self._others:
             if parameter.name in params:
                 given = params[parameter.name]
@@ -193,7 +194,7 @@ class Binding:
 
     def decode_message(self, payload: bytes, params: bytes) -> dict[str, Any]:
         """As `decode`, of a stored message, which was refused long ago if it had to be."""
-        given = decode_mapping(params)
+        given = decode_mapping(params) if params else {}
         try:
             return self.decode(payload, given)  # to the same values as at the door
         except InvalidInputError:

@@ -64,12 +64,13 @@ class QueuedAttempt:
         arguments = await self.arguments()
         if arguments is None:
             return
+        left_seconds = max(0.0, job.deadline - self._started)
         await self._runtime.runner.run(
             self._operation,
             arguments,
             new_context=self.new_context,
             commit=self._commit,
-            timeout_seconds=min(self._operation.timeout_seconds, max(0.0, job.deadline - self._started)),
+            timeout_seconds=min(self._operation.timeout_seconds, left_seconds),
             first_number=job.starts,
         )
 

@@ -68,12 +68,12 @@ class Runner:
         while True:
             started = self._clock.now()
             with self._teacher.watching(operation) as watch:
-                once = (operation, arguments, new_context, commit, timeout_seconds, conflicts)
+                once = (operation, arguments, new_context, commit, timeout_seconds)
                 if moved:
                     async with self.contention.turn(moved):
-                        ended, settled = await self._once(*once)
+                        ended, settled = await self._once(*once, conflicts=conflicts)
                 else:
-                    ended, settled = await self._once(*once)
+                    ended, settled = await self._once(*once, conflicts=conflicts)
                 watch.ended(ended)
             if settled.status is SettleStatus.DONE:
                 return ended
@@ -94,6 +94,7 @@ class Runner:
         new_context: NewContext,
         commit: Commit,
         timeout_seconds: float,
+        *,
         conflicts: tuple[Attempt, ...],
     ) -> tuple[Ended, Settled]:
         """Run once and commit: how it ended then, and what became of its commit."""

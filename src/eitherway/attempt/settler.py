@@ -65,12 +65,10 @@ class Settler:
                     for one in turn:
                         await self._settle([one])
                 else:
-                    _tell(turn[0][1], error)
+                    _raise(turn[0][1], error)
                 return
             turn = [
-                one
-                for one, became in zip(turn, settled, strict=True)
-                if not _tell(one[1], became.error or became)
+                one for one, became in zip(turn, settled, strict=True) if not _tell(one[1], became)
             ]
             if turn:
                 await self._pause(turn, settled)
@@ -82,16 +80,20 @@ class Settler:
         await self._clock.sleep(_PAUSE_SECONDS)
 
 
-def _tell(future: asyncio.Future[Settled], became: Settled | Exception) -> bool:
+def _tell(future: asyncio.Future[Settled], became: Settled) -> bool:
     """Tell who waits what became of it; False where that is to be seen yet."""
-    if isinstance(became, EngineUnavailableError):
-        return False
-    if future.done():  # it was cancelled
-        return True
-    if isinstance(became, Exception):
-        future.set_exception(became)
-    else:
+    if became.error is not None:
+        return _raise(future, became.error)
+    if not future.done():  # else it was cancelled
         future.set_result(became)
+    return True
+
+
+def _raise(future: asyncio.Future[Settled], error: Exception) -> bool:
+    if isinstance(error, EngineUnavailableError):
+        return False
+    if not future.done():
+        future.set_exception(error)
     return True
 
 

@@ -52,7 +52,7 @@ def _text(attempt: Attempt) -> str:
     if attempt.error is not None or attempt.exception is not None or finished is None:
         return to_json(attempt).decode()
     return (
-        f'{{"number":{attempt.number},"outcome":"{outcome}","error":null,"exception":null,'
+        f'{{"number":{attempt.number},"outcome":"{outcome}",'
         f'"started":{attempt.started!r},"finished":{finished!r}}}'
     )
 

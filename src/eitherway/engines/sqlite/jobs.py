@@ -152,9 +152,7 @@ def _receivable(tx: Transaction, demand: Demand, count: int) -> list[DueRow]:
     return found[:count]
 
 
-def _lease(
-    tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
-) -> list[Delivery]:
+def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]) -> list[Delivery]:
     """Lease these, in statements for all of them."""
     if not found:
         return []
