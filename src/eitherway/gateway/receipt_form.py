@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from operator import itemgetter
 
 from pydantic_core import to_json
 
@@ -37,34 +38,31 @@ class ReceiptForm:
             attempts_max=operation.retry.attempts,
         )
         document = job_document(sample, durability, _URL, Outlook(_AHEAD, _ETA_SECONDS))
-        own = {
-            _ID: "id",
-            _URL: "url",
-            f'"{rfc3339(_CREATED)}"': "created",
-            f'"{rfc3339(_DEADLINE)}"': "deadline",
-            f'"ahead":{_AHEAD}': "ahead",
-            f'"eta_seconds":{_ETA_SECONDS}': "eta_seconds",
+        own = {  # how each stands in the document, and what is filled in there
+            _ID: "%s",
+            f'"{rfc3339(_CREATED)}"': '"%s"',
+            f'"{rfc3339(_DEADLINE)}"': '"%s"',
+            f'"ahead":{_AHEAD}': '"ahead":%s',
+            f'"eta_seconds":{_ETA_SECONDS}': '"eta_seconds":%s',
         }
-        parts = re.split(f"({'|'.join(map(re.escape, own))})", document.decode())
-        self._between, self._names = parts[::2], [own[part] for part in parts[1::2]]
+        text, any_own = document.decode().replace("%", "%%"), "|".join(map(re.escape, own))
+        self._form = re.sub(any_own, lambda match: own[match[0]], text)
+        self._in_order = itemgetter(*map(list(own).index, re.findall(any_own, text)))
 
     def filled(self, job: NewJob, jobs_url: str, outlook: Outlook) -> bytes:
         """The document of a job that is due at once."""
-        ahead, eta_seconds = outlook.ahead, outlook.eta_seconds
-        values = {
-            "id": job.id,
-            "url": _within_json(jobs_url),
-            "created": f'"{rfc3339(job.created)}"',
-            "deadline": f'"{rfc3339(job.deadline)}"',
-            "ahead": f'"ahead":{"null" if ahead is None else ahead}',
-            "eta_seconds": f'"eta_seconds":{"null" if eta_seconds is None else eta_seconds}',
-        }
-        pieces = [""] * (len(self._between) + len(self._names))
-        pieces[::2], pieces[1::2] = self._between, [values[name] for name in self._names]
-        return "".join(pieces).encode()
+        ahead, eta_seconds = outlook
+        values = (
+            job.id,
+            rfc3339(job.created),
+            rfc3339(job.deadline),
+            "null" if ahead is None else ahead,
+            "null" if eta_seconds is None else eta_seconds,
+        )
+        return (_located(self._form, jobs_url) % self._in_order(values)).encode()
 
 
-@lru_cache(maxsize=16)
-def _within_json(text: str) -> str:
-    """The text as it stands within quotes; of URLs there are few."""
-    return to_json(text)[1:-1].decode()
+@lru_cache(maxsize=64)
+def _located(form: str, jobs_url: str) -> str:
+    """The form where jobs are at this URL; of these there are few."""
+    return form.replace(_URL, to_json(jobs_url)[1:-1].decode().replace("%", "%%"))

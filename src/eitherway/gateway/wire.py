@@ -25,8 +25,10 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
-Whole = Callable[[int, Sequence[Header], bytes], bool]
+RespondWhole = Callable[[int, Sequence[Header], bytes], bool]
 """Sends status, fields and body of an answer; False where two messages have to do it."""
+ReceiveWhole = Callable[[int], bytes | None]
+"""The body, of so many bytes at most; None where messages have to bring it."""
 
 # what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
 # trace, which is each attempt's own there
@@ -132,7 +134,7 @@ class Answering:
         self._send = send
         # of our server's own `send`; who passes on another one wants to see what is sent
         server = getattr(send, "__self__", None)
-        self._whole: Whole | None = getattr(server, "respond_whole", None)
+        self._whole: RespondWhole | None = getattr(server, "respond_whole", None)
         self.fields: list[Header] = []
         self.status = 0  # 0: nothing was answered, the client had gone
         self.started = perf_counter()

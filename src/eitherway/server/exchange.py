@@ -1,8 +1,9 @@
 """One request and its answer: uvicorn's, which is also given a whole answer, in one piece.
 
-ASGI passes an answer in two messages, which most applications have at once: for each, uvicorn makes
-a coroutine, and looks at its state. What is handed over whole is written whole: `respond_whole` of
-the object whose `send` an application is called with.
+ASGI passes a body and an answer in messages, though most have all of it at once: for each, a server
+makes a coroutine and looks at its state. What has come whole is handed over whole, and what is
+handed over whole is written whole: `receive_whole` and `respond_whole` of the object whose `receive`
+and `send` an application is called with.
 """
 
 from __future__ import annotations
@@ -27,30 +28,11 @@ _logger = logging.getLogger("uvicorn.error")
 _CLOSE: Header = (b"connection", b"close")
 
 
-class Signal:
-    """Set once something has come. What waits for it is made only where it has not."""
-
-    __slots__ = ("_event", "is_set")
-
-    def __init__(self) -> None:
-        self.is_set = False
-        self._event: asyncio.Event | None = None
-
-    def set(self) -> None:
-        """It has come."""
-        self.is_set = True
-        if self._event is not None:
-            self._event.set()
-
-    async def wait(self) -> None:
-        """Return once something comes."""
-        self._event = self._event or asyncio.Event()
-        self._event.clear()
-        await self._event.wait()
-
-
 class Exchange(RequestResponseCycle):
     """uvicorn's, of which only what differs between requests is made for each."""
+
+    _news: asyncio.Event | None = None  # made where somebody waits for some
+    _has_news = False  # of the body, or that there is nobody any more
 
     logger = _logger
     access_logger = _logger
@@ -63,7 +45,6 @@ class Exchange(RequestResponseCycle):
     expected_content_length = 0
     scope: Any  # the same as uvicorn's, under names of our own
     transport: Any
-    message_event: Any
     body: Any  # bytes, as long as they came in one piece
 
     def __init__(  # nothing of uvicorn's: it sets all of that
@@ -73,7 +54,6 @@ class Exchange(RequestResponseCycle):
         self.transport = connection.outgoing
         self.flow = connection.flow
         self.default_headers = connection.server_state.default_headers
-        self.message_event = Signal()
         self.on_response: Callable[[], None] = connection.on_response_complete
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = continues
@@ -87,8 +67,24 @@ class Exchange(RequestResponseCycle):
             self.body += data
         else:
             self.body = bytearray(self.body) + data
-        self.message_event.set()
+        self.set()
         return len(self.body)
+
+    @property
+    def message_event(self) -> Any:
+        """What uvicorn sets when there is news: the exchange itself."""
+        return self
+
+    def set(self) -> None:
+        """There is news for who receives."""
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
+
+    async def _wait(self) -> None:
+        self._news = self._news or asyncio.Event()
+        self._news.clear()
+        await self._news.wait()
 
     async def receive(self) -> Any:
         """ASGI: some of the body, or that there is nobody any more."""
@@ -98,13 +94,31 @@ class Exchange(RequestResponseCycle):
         if not self.disconnected and not self.response_complete:
             if self.flow.read_paused:
                 self.flow.resume_reading()
-            if not self.message_event.is_set:
-                await self.message_event.wait()
-            self.message_event.is_set = False
+            if not self._has_news:
+                await self._wait()
+            self._has_news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self.body = bytes(self.body), b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    def receive_whole(self, bytes_max: int) -> bytes | None:
+        """The whole body, if it has come and nobody has received any; None where `receive` has to.
+
+        That is also where it is larger than that, or where the client has to be told something.
+        """
+        if (
+            self.more_body
+            or not self._has_news
+            or self.disconnected
+            or self.waiting_for_100_continue
+            or self.flow.read_paused
+            or len(self.body) > bytes_max
+        ):
+            return None
+        self._has_news = False
+        body, self.body = bytes(self.body), b""
+        return body
 
     def respond_whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
         """Send a whole answer, with its length among the fields; False where `send` has to.
@@ -126,7 +140,7 @@ class Exchange(RequestResponseCycle):
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         self.transport.send(STATUS_LINE[status] + head + body)
-        self.message_event.set()
+        self.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
