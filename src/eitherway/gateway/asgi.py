@@ -30,8 +30,8 @@ from .push.doors import Push
 from .redaction import redact_tickets
 from .routes import Request, Routes
 from .tickets import TicketResource
+from .whole import Answering
 from .wire import (
-    Answering,
     ClientGoneError,
     Receive,
     RefusedError,

@@ -140,7 +140,7 @@ class OperationDoor:
         return not wished.respond_async
 
     def _body_at_hand(self, request: Request) -> bytes | None:
-        """The body, where there is nothing to say about it and the server has all of it."""
+        """The body, where nothing has to be said about it and the server has all of it."""
         if self._operation.binding.body is None:
             return b""
         first = request.first
@@ -149,6 +149,7 @@ class OperationDoor:
         return request.body_at_hand(self._body_bytes_max)
 
     async def _body(self, request: Request) -> bytes:
+        """The body of any request. `RefusedError` where it is none that the operation takes."""
         encoding = request.first.get(b"content-encoding")
         if encoding not in (None, b"identity"):
             problem = Problem.of("unsupported-encoding", "send the body as it is")
@@ -156,7 +157,8 @@ class OperationDoor:
         media_type = request.first.get(b"content-type")
         if not json_type(media_type):
             body = b"" if media_type else await request.body(self._body_bytes_max)
-            if body or media_type or self._operation.binding.body.required:
+            parameter = self._operation.binding.body
+            if body or media_type or (parameter is not None and parameter.required):
                 problem = Problem.of("unsupported-media-type", "send JSON, as application/json")
                 raise RefusedError(problem, [(b"accept", b"application/json")])
             return b""

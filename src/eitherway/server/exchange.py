@@ -1,21 +1,23 @@
 """One request and its answer: uvicorn's, which is also given a whole answer, in one piece.
 
-ASGI passes a body and an answer in messages, though most have all of it at once: for each, a server
-makes a coroutine and looks at its state. What has come whole is handed over whole, and what is
-handed over whole is written whole: `receive_whole` and `respond_whole` of the object whose `receive`
-and `send` an application is called with.
+ASGI passes a body and an answer in messages, and most are whole before the first: for each, a
+server makes a coroutine and looks at its state. What has come whole is handed over whole, and what
+is handed over whole is written whole: `receive_whole` and `respond_whole` of the object whose
+`receive` and `send` an application is called with.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from ..gateway.wire import Header, Scope, respond_problem
+from ..gateway.whole import Lines, lines_of
+from ..gateway.wire import Scope, respond_problem
 from ..lifespan import AsgiApp
 from ..problem import Problem
 
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _logger = logging.getLogger("uvicorn.error")
-
-
-_CLOSE: Header = (b"connection", b"close")
 
 
 class Exchange(RequestResponseCycle):
@@ -71,7 +70,7 @@ class Exchange(RequestResponseCycle):
         return len(self.body)
 
     @property
-    def message_event(self) -> Any:
+    def message_event(self) -> Any:  # type: ignore[override]  # nobody sets it
         """What uvicorn sets when there is news: the exchange itself."""
         return self
 
@@ -120,31 +119,29 @@ class Exchange(RequestResponseCycle):
         body, self.body = bytes(self.body), b""
         return body
 
-    def respond_whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
+    def respond_whole(self, status: int, lines: Lines, body: bytes) -> bool:
         """Send a whole answer, with its length among the fields; False where `send` has to.
 
-        That is: where the client does not read, or the answer says what becomes of the connection.
-        `RuntimeError` where a field cannot stand on a line.
+        That is where the client does not read. What the lines say of the connection is not read.
         """
-        if self.flow.write_paused or self.response_started or _CLOSE in fields:
+        if self.flow.write_paused or self.response_started:
             return False
         if self.disconnected:
             return True
-        lines = [b"%b: %b\r\n" % field for field in (*self.default_headers, *fields)]
+        head = STATUS_LINE[status] + _default_lines(tuple(self.default_headers)) + lines
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
-            raise RuntimeError("Invalid HTTP header value.")
+            head += b"connection: close\r\n"
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.send(STATUS_LINE[status] + head + body)
+        self.transport.send(b"%b\r\n%b" % (head, body))
         self.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
         return True
+
+
+_default_lines = lru_cache(maxsize=1)(lines_of)  # of the server's own fields: a second's date
 
 
 def answering(problem: Problem) -> AsgiApp:

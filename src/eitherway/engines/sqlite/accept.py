@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ...engine.stored import to_text
 from ...engine.values import NewJob
@@ -33,7 +33,7 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
         changed = tx.insert("accept_special_job", rows)
     else:
         changed = tx.insert("accept_job", [_columns(seq, job) for seq, job in numbered])
-    stored = range(first, first + len(jobs))
+    stored: Container[int] = range(first, first + len(jobs))
     if changed < len(jobs):
         stored = {seq for (seq,) in tx.all("accept_stored", first=first)}
         numbered = [(seq, job) for seq, job in numbered if seq in stored]
