@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from random import Random
 
 _POOL_BYTES = 640
@@ -25,9 +26,8 @@ class Randomness:
         if len(self._digits) < 20:  # the system's source costs a call: ask it for many
             self._digits = self._source(_POOL_BYTES).hex()
         tail, self._digits = self._digits[:20], self._digits[20:]
-        time = f"{int(now_seconds * 1000):012x}"
-        variant = _VARIANTS[tail[4]]
-        return f"{time[:8]}-{time[8:]}-7{tail[1:4]}-{variant}{tail[5:8]}-{tail[8:]}"
+        time = _time_of(int(now_seconds * 1000))
+        return f"{time}-7{tail[1:4]}-{_VARIANTS[tail[4]]}{tail[5:8]}-{tail[8:]}"
 
     def span_id(self) -> str:
         """16 hexadecimal digits, never all zero (W3C Trace Context). Not secret. Thread-safe."""
@@ -40,3 +40,10 @@ class Randomness:
     def name(self) -> str:
         """A short random name, for a process."""
         return self._source(6).hex()
+
+
+@lru_cache(maxsize=1)
+def _time_of(milliseconds: int) -> str:
+    """What ids of this millisecond begin with."""
+    digits = f"{milliseconds:012x}"
+    return f"{digits[:8]}-{digits[8:]}"

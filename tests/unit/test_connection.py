@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import uvicorn
 
+from eitherway.gateway.whole import Answering, lines_of
 from eitherway.server.bounds import Bounds
 from eitherway.server.connection import Connection
 from eitherway.server.crowd import Crowd
@@ -96,7 +97,7 @@ def at_once(*fields, body=b"whole"):
 
     async def app(scope, receive, send):
         length = (b"content-length", b"%d" % len(body))
-        taken = send.__self__.respond_whole(200, [*fields, length], body)
+        taken = Answering(send).whole_of(200, [*fields, length], body)
         app.taken.append(taken)
         if not taken:
             headers = [*fields, length]
@@ -121,6 +122,59 @@ async def test_an_answer_is_given_whole():
     assert first.endswith(b"x-first: 1\r\nx-second: \xe4 b\r\ncontent-length: 5\r\n\r\nwhole")
     assert b"connection: close\r\n" in last
     assert b"connection: close" not in first
+
+
+def taking_at_once(bytes_max):
+    """An application that answers with what it is given at once, and what it has to wait for."""
+
+    async def app(scope, receive, send):
+        given = [receive.__self__.receive_whole(bytes_max) for _ in range(2)]
+        app.begun.set()
+        if given[0] is None:
+            message = await receive()
+            given.append(message["body"])
+            while message["more_body"]:
+                message = await receive()
+                given.append(message["body"])
+        body = repr(given).encode()
+        fields = [(b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    app.begun = asyncio.Event()
+    return app
+
+
+@pytest.mark.parametrize(
+    ("sent", "given"),
+    [
+        (b"", b"[b'', None]"),
+        (b"Content-Length: 3\r\n\r\nabc", b"[b'abc', None]"),
+        (b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n", b"[b'abc', None]"),
+        (b"Content-Length: 4\r\n\r\nabcd", b"[None, None, b'abcd']"),
+        (b"Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc", b"[None, None, b'abc']"),
+    ],
+)
+async def test_a_body_is_given_whole(sent, given):
+    """Once, where it is all there, not too large, and the client waits for no word."""
+    head = b"POST / HTTP/1.1\r\n" + LAST
+    async with served(taking_at_once(3)) as address:
+        answer = await exchange(address, head + sent + b"\r\n")
+    assert answer.endswith(given)
+
+
+async def test_a_body_that_is_on_its_way_is_waited_for():
+    """What has come of it stays for who waits for the rest."""
+    taking = taking_at_once(3)
+    async with served(taking) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(ONE.replace(b"GET", b"POST") + b"Content-Length: 3\r\n\r\na")
+        await taking.begun.wait()
+        writer.write(b"bc")
+        await reader.readuntil(b"\r\n\r\n")
+        assert (await reader.readexactly(13)).startswith(b"[None, None, ")
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_an_answer_that_closes_the_connection_goes_in_two_messages():
@@ -150,10 +204,10 @@ async def test_nothing_is_given_to_who_has_gone_or_does_not_read():
         on_response_complete=None,
     )
     one = Exchange(connection, {}, keep_alive=True, continues=False)
-    assert one.respond_whole(200, [], b"") is False
+    assert one.respond_whole(200, lines_of([]), b"") is False
     connection.flow.write_paused = False
     one.disconnected = True
-    assert one.respond_whole(200, [], b"") is True
+    assert one.respond_whole(200, lines_of([]), b"") is True
 
 
 async def test_who_is_behind_a_proxy_is_told_apart():

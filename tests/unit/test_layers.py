@@ -7,6 +7,7 @@ from wire import Sse, connected
 
 from eitherway import App, ConfigurationError
 from eitherway.cors import EXPOSED_HEADERS, cors_options
+from eitherway.gateway.whole import fields_of
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
 
@@ -195,8 +196,8 @@ class Taking:
     async def send(self, message):
         self.sent.append(message)
 
-    def respond_whole(self, status, fields, body):
-        self.taken.append((status, dict(fields)))
+    def respond_whole(self, status, lines, body):
+        self.taken.append((status, dict(fields_of(lines))))
         return True
 
     async def receive(self):

@@ -7,6 +7,7 @@ from eitherway.attempt.forecast import Outlook
 from eitherway.engine.values import Message
 from eitherway.gateway.documents import job_document, record_of
 from eitherway.gateway.receipt_form import ReceiptForm
+from eitherway.gateway.whole import fields_of
 from eitherway.registry import new_job
 
 app = App("receipts")
@@ -25,7 +26,9 @@ def an_operation(name):
 
 
 @pytest.mark.parametrize("name", ["plain", "own%name-1"])
-@pytest.mark.parametrize("url", ["http://shop.example/jobs", 'http://a"b\\c/%s/jobs'])
+@pytest.mark.parametrize(
+    "url", ["http://shop.example/jobs", 'http://a"b\\c/%s/jobs', f"http://{'a' * 300}/jobs"]
+)
 @pytest.mark.parametrize("outlook", [Outlook(), Outlook(0, None), Outlook(12, 3.5)])
 def test_the_receipt_is_the_document(name, url, outlook):
     """Whatever the operation, the host and what is known of the queue."""
@@ -37,5 +40,20 @@ def test_the_receipt_is_the_document(name, url, outlook):
         now=1_790_000_000.1239,
         payload_bytes_max=1000,
     )
-    filled = ReceiptForm(operation, "fsync").filled(job, url, outlook)
-    assert filled == job_document(record_of(job), "fsync", url, outlook)
+    document = job_document(record_of(job), "fsync", url, outlook)
+    where = f"{url}/{job.id}".encode()
+    lines, filled = ReceiptForm(operation, "fsync").filled(job, url, outlook)
+    assert filled == document
+    assert fields_of(lines) == [
+        (b"location", where),
+        (b"operation-location", where),
+        (b"retry-after", b"1"),
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(document)),
+    ]
+
+
+def test_a_receipt_of_several_lines_is_none():
+    """Whatever a server lets through as a host, it adds no field."""
+    with pytest.raises(RuntimeError):
+        ReceiptForm(an_operation("plain"), "fsync").filled(None, "http://a\r\nb: c", Outlook())

@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -599,3 +599,17 @@ async def test_a_kill_within_settle_leaves_all_or_nothing(path: Path, step: str)
     assert (enqueued is not None) == committed
     assert tallied(path) == recounted(path)
     await engine.close()
+
+
+@pytest.mark.parametrize("special", [(), (0,), (40, 74), range(75)])
+async def test_many_jobs_are_stored_at_once(engine: SqliteEngine, special: Sequence[int]) -> None:
+    """Each as it is, and those that are known already are told apart."""
+    jobs = [new_job(f"{number:03}", payload=b"%d" % number) for number in range(75)]
+    for number in special:
+        jobs[number] = replace(jobs[number], owner=f"of {number}", callback="{}")
+    again = [jobs[0], jobs[50]]
+    assert list(await engine.accept([*jobs, *again])) == [True] * 75 + [False] * 2
+    ids = [job.id for job in jobs]
+    assert [job and job.owner for job in await engine.get(ids)] == [job.owner for job in jobs]
+    messages = await engine.messages(ids)
+    assert [message and message.payload for message in messages] == [b"%d" % n for n in range(75)]

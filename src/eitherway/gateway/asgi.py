@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from ..attempt.promotion import Promoted
@@ -30,8 +30,8 @@ from .push.doors import Push
 from .redaction import redact_tickets
 from .routes import Request, Routes
 from .tickets import TicketResource
+from .whole import Answering
 from .wire import (
-    Answering,
     ClientGoneError,
     Receive,
     RefusedError,
@@ -114,21 +114,20 @@ class Gateway:
         """This gateway within middleware, the last one outermost."""
         return around(self, layers, self._runtime.settings)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer one request."""
         if scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-            return
+            return self._websocket(scope, receive, send)
         if scope["type"] != "http":
             raise ConfigurationError(f"no {scope['type']} is served here")
         answering = Answering(send)
         request = Request(scope, receive, answering, answering.fields)
-        serving = None
         if self._spans.exports and path_within(scope) not in self._unseen:
-            serving = self._spans.serving(scope, trace_of(scope))
-        if serving is None:
-            await self._answer(request, answering)
-            return
+            return self._answer_within_span(request, answering)
+        return self._answer(request, answering)
+
+    async def _answer_within_span(self, request: Request, answering: Answering) -> None:
+        serving = self._spans.serving(request.scope, trace_of(request.scope))
         with serving:
             request.span = serving.span
             try:

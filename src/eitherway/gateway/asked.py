@@ -37,8 +37,8 @@ class Asked:
         """The job that it makes, under the key. `RefusedError` (413)."""
         message = Message(
             payload=self.body,
-            params=encode_mapping(self.params),
-            headers=encode_mapping(self.headers),
+            params=encode_mapping(self.params) if self.params else b"",
+            headers=encode_mapping(self.headers) if self.headers else b"",
         )
         try:
             return new_job(

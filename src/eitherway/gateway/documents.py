@@ -95,10 +95,14 @@ def _attempt(attempt: Attempt) -> Mapping[str, Any]:
 
 def rfc3339(seconds: float | None) -> str | None:
     """A moment as RFC 3339 writes it, in UTC, to the millisecond."""
-    if seconds is None:
-        return None
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
-    return f"{_to_the_second(whole)}.{milliseconds:03d}Z"
+    return None if seconds is None else _to_the_millisecond(round(seconds * 1000))
+
+
+@lru_cache(maxsize=1024)
+def _to_the_millisecond(milliseconds: int) -> str:
+    # those of one turn of a busy loop are of few moments, and so are their deadlines
+    seconds, milliseconds = divmod(milliseconds, 1000)
+    return f"{_to_the_second(seconds)}.{milliseconds:03d}Z"
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,8 @@ from time import perf_counter
 
 from ..attempt.runtime import Runtime
 from .routes import Request
-from .wire import Answering, trace_of
+from .whole import Answering
+from .wire import trace_of
 
 logger = logging.getLogger("eitherway.request")
 

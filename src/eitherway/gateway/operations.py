@@ -14,6 +14,7 @@ from ..engine.idempotency import KeyRecord, KeyUse
 from ..engine.values import NewJob
 from ..errors import InvalidInputError, MalformedInputError
 from ..execute import Ended
+from ..keys import NOTHING
 from ..operation import Operation
 from ..problem import Problem
 from ..trace import Trace
@@ -56,6 +57,7 @@ class OperationDoor:
         self._accepted = runtime.metrics.accepts(operation.name) if queued else Counter()
         self._varies = queued
         self._stores = operation.delivery == "queued"
+        self._counts = bool(operation.keys)
         self._promoted = promoted
         self._gatekeeper = gatekeeper
         self._credentials = gatekeeper.credential_headers if gatekeeper else frozenset[bytes]()
@@ -79,7 +81,10 @@ class OperationDoor:
             request.fields.append(VARY)
         if self._gatekeeper is not None:
             await self._gatekeeper.identify(request)
-        asked = await self._ask(request)
+        body = self._body_at_hand(request)
+        if body is None:
+            body = await self._body(request)
+        asked = self._ask(request, body)
         wished = NONE
         if self._varies and b"prefer" in request.first:
             wished = Preferences.of(request)
@@ -94,16 +99,15 @@ class OperationDoor:
             else:
                 await self._call(request, asked, found, wished)
 
-    async def _ask(self, request: Request) -> Asked:
+    def _ask(self, request: Request, body: bytes) -> Asked:
         """What the request asks, decoded and checked, once. `RefusedError`."""
         binding, scope, first = self._operation.binding, request.scope, request.first
         callback = self._callback_header.of(request) if b"callback-url" in first else None
-        body = await self._body(request)
         key = self._key_header.use(request, body)
         params: Params = {**query(scope), **request.params} if binding.takes_params else {}
         try:
             arguments = binding.decode(body, params)
-            counted = self._operation.keys.of(arguments)
+            counted = self._operation.keys.of(arguments) if self._counts else NOTHING
         except MalformedInputError as error:
             raise RefusedError(Problem.of("malformed-input", str(error))) from None
         except InvalidInputError as error:
@@ -135,9 +139,17 @@ class OperationDoor:
             return self._promotes and wished.wait_seconds > 0
         return not wished.respond_async
 
-    async def _body(self, request: Request) -> bytes:
+    def _body_at_hand(self, request: Request) -> bytes | None:
+        """The body, where nothing has to be said about it and the server has all of it."""
         if self._operation.binding.body is None:
             return b""
+        first = request.first
+        if b"content-encoding" in first or not json_type(first.get(b"content-type")):
+            return None
+        return request.body_at_hand(self._body_bytes_max)
+
+    async def _body(self, request: Request) -> bytes:
+        """The body of any request. `RefusedError` where it is none that the operation takes."""
         encoding = request.first.get(b"content-encoding")
         if encoding not in (None, b"identity"):
             problem = Problem.of("unsupported-encoding", "send the body as it is")
@@ -145,7 +157,8 @@ class OperationDoor:
         media_type = request.first.get(b"content-type")
         if not json_type(media_type):
             body = b"" if media_type else await request.body(self._body_bytes_max)
-            if body or media_type or self._operation.binding.body.required:
+            parameter = self._operation.binding.body
+            if body or media_type or (parameter is not None and parameter.required):
                 problem = Problem.of("unsupported-media-type", "send JSON, as application/json")
                 raise RefusedError(problem, [(b"accept", b"application/json")])
             return b""
@@ -253,7 +266,7 @@ class OperationDoor:
         if isinstance(stored, NewJob):
             request.job_id = stored.id
             self._accepted.value += 1
-            wait_seconds = wished.wait_within(self._wait_seconds_max)
+            wait_seconds = wished.wait_seconds and wished.wait_within(self._wait_seconds_max)
             if wait_seconds:
                 await self._receipts.answer(request, record_of(stored), wished, wait_seconds)
             else:

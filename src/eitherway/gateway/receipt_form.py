@@ -1,4 +1,4 @@
-"""The document of a job at the moment it is accepted: most of it is the same for every such job.
+"""The answer to a job's accept, at that moment: most of it is the same for every such job.
 
 It is what most requests are answered with, and takes longer to make than to validate an order.
 """
@@ -6,9 +6,10 @@ It is what most requests are answered with, and takes longer to make than to val
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-
-from pydantic_core import to_json
+from operator import itemgetter
+from typing import Any
 
 from ..attempt.forecast import Outlook
 from ..engine.capabilities import Durability
@@ -16,16 +17,46 @@ from ..engine.values import NewJob
 from ..job import JobRecord, JobState
 from ..operation import Operation
 from .documents import job_document, rfc3339
+from .whole import Lines, lines_of
+from .wire import Header, described, retry_after
 
-_ID, _URL, _CREATED, _DEADLINE, _AHEAD, _ETA_SECONDS = "<id>", "<url>", 0.0, 1.0, -1, -2.0
-"""What stands in the sample where each document has its own; in nobody's name or URL."""
+_ID, _CREATED, _DEADLINE, _AHEAD, _ETA_SECONDS, _LENGTH = "<id>", 0.0, 1.0, -1, -2.0, 1_000_000_000
+"""What stands in the samples where each answer has its own; in nobody's name or URL."""
+
+_KNOWN_URL_MAX = 256
+"""Longer ones are not remembered: what clients make up is no memory of ours."""
+
+_RETRY_AFTER = retry_after(1.0)
+
+
+def fields_of_receipt(job_url: str, *, done: bool = False) -> list[Header]:
+    """The header fields of every 202."""
+    where = job_url.encode("latin-1")
+    fields = [(b"location", where), (b"operation-location", where)]
+    return fields if done else [*fields, _RETRY_AFTER]
+
+
+class _Form:
+    """A text of which some places are filled in: `own` says how each stands in it, and what for."""
+
+    def __init__(self, sample: str, own: Mapping[str, str]) -> None:
+        any_own = "|".join(map(re.escape, own))
+        sample = sample.replace("%", "%%")
+        self._text = re.sub(any_own, lambda match: own[match[0]], sample)
+        self._in_order = itemgetter(*map(list(own).index, re.findall(any_own, sample)))
+
+    def filled(self, *values: Any) -> str:
+        """The text; of the values, each stands wherever its sample did."""
+        text: str = self._text % self._in_order(values)
+        return text
 
 
 class ReceiptForm:
-    """`job_document` of an operation's new jobs: made once of a sample, and filled in."""
+    """The 202 of an operation's new jobs: made once of a sample, for each URL, and filled in."""
 
     def __init__(self, operation: Operation, durability: Durability) -> None:
-        sample = JobRecord(
+        self._durability = durability
+        self._sample = JobRecord(
             id=_ID,
             operation=operation.name,
             version=operation.version,
@@ -36,35 +67,33 @@ class ReceiptForm:
             deadline=_DEADLINE,
             attempts_max=operation.retry.attempts,
         )
-        document = job_document(sample, durability, _URL, Outlook(_AHEAD, _ETA_SECONDS))
-        own = {
-            _ID: "id",
-            _URL: "url",
-            f'"{rfc3339(_CREATED)}"': "created",
-            f'"{rfc3339(_DEADLINE)}"': "deadline",
-            f'"ahead":{_AHEAD}': "ahead",
-            f'"eta_seconds":{_ETA_SECONDS}': "eta_seconds",
+        self._forms_at = lru_cache(maxsize=16)(self._make_forms)
+
+    def filled(self, job: NewJob, jobs_url: str, outlook: Outlook) -> tuple[Lines, bytes]:
+        """Fields and document of a job that is due at once."""
+        is_known = len(jobs_url) <= _KNOWN_URL_MAX
+        head, document = self._forms_at(jobs_url) if is_known else self._make_forms(jobs_url)
+        ahead, eta_seconds = outlook
+        body = document.filled(
+            job.id,
+            rfc3339(job.created),
+            rfc3339(job.deadline),
+            "null" if ahead is None else ahead,
+            "null" if eta_seconds is None else eta_seconds,
+        ).encode()
+        return Lines(head.filled(job.id, len(body)).encode("latin-1")), body
+
+    def _make_forms(self, jobs_url: str) -> tuple[_Form, _Form]:
+        fields = fields_of_receipt(f"{jobs_url}/{_ID}")
+        lines = lines_of(described(fields, b"application/json", _LENGTH))
+        outlook = Outlook(_AHEAD, _ETA_SECONDS)
+        document = job_document(self._sample, self._durability, jobs_url, outlook)
+        in_document = {
+            _ID: "%s",
+            f'"{rfc3339(_CREATED)}"': '"%s"',
+            f'"{rfc3339(_DEADLINE)}"': '"%s"',
+            f'"ahead":{_AHEAD}': '"ahead":%s',
+            f'"eta_seconds":{_ETA_SECONDS}': '"eta_seconds":%s',
         }
-        parts = re.split(f"({'|'.join(map(re.escape, own))})", document.decode())
-        self._between, self._names = parts[::2], [own[part] for part in parts[1::2]]
-
-    def filled(self, job: NewJob, jobs_url: str, outlook: Outlook) -> bytes:
-        """The document of a job that is due at once."""
-        ahead, eta_seconds = outlook.ahead, outlook.eta_seconds
-        values = {
-            "id": job.id,
-            "url": _within_json(jobs_url),
-            "created": f'"{rfc3339(job.created)}"',
-            "deadline": f'"{rfc3339(job.deadline)}"',
-            "ahead": f'"ahead":{"null" if ahead is None else ahead}',
-            "eta_seconds": f'"eta_seconds":{"null" if eta_seconds is None else eta_seconds}',
-        }
-        pieces = [""] * (len(self._between) + len(self._names))
-        pieces[::2], pieces[1::2] = self._between, [values[name] for name in self._names]
-        return "".join(pieces).encode()
-
-
-@lru_cache(maxsize=16)
-def _within_json(text: str) -> str:
-    """The text as it stands within quotes; of URLs there are few."""
-    return to_json(text)[1:-1].decode()
+        head = _Form(lines.decode("latin-1"), {_ID: "%s", str(_LENGTH): "%s"})
+        return head, _Form(document.decode(), in_document)

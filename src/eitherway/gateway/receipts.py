@@ -14,20 +14,19 @@ from ..operation import Operation
 from ..problem import Answer
 from .documents import job_document, outlook_of
 from .preference import NONE, Preferences, applied
-from .receipt_form import ReceiptForm
+from .receipt_form import ReceiptForm, fields_of_receipt
 from .routes import Request
+from .whole import Lines, lines_of
 from .wire import (
     ClientGoneError,
     Header,
     base_url,
     respond,
     respond_answer,
-    retry_after,
+    respond_lines,
 )
 
 T = TypeVar("T")
-
-_RETRY_AFTER = retry_after(1.0)
 
 
 class Receipts:
@@ -67,16 +66,18 @@ class Receipts:
         jobs_url = self._jobs_url(request)
         outlook = await outlook_of(self._runtime, record, accepted=int(is_new and not waited))
         document = job_document(record, self._durability, jobs_url, outlook)
-        fields = _fields(f"{jobs_url}/{record.id}", wished, waited, done=record.done)
+        fields = fields_of_receipt(f"{jobs_url}/{record.id}", done=record.done)
+        fields += _honoured(wished, waited)
         await respond(request.send, 202, document, headers=fields)
 
     async def stored(self, request: Request, job: NewJob, wished: Preferences) -> None:
         """The same, for a job that has just been stored and that nobody waits for."""
         jobs_url = self._jobs_url(request)
         outlook = await self._runtime.forecast.of(job.operation, accepted=1)
-        document = self._form.filled(job, jobs_url, outlook)
-        fields = _fields(f"{jobs_url}/{job.id}", wished, None)
-        await respond(request.send, 202, document, headers=fields)
+        lines, document = self._form.filled(job, jobs_url, outlook)
+        if wished is not NONE:
+            lines = Lines(lines + lines_of(_honoured(wished, None)))
+        await respond_lines(request.send, 202, lines, document)
 
     def _jobs_url(self, request: Request) -> str:
         return base_url(request.scope, self._public_url) + self._jobs_path
@@ -90,18 +91,10 @@ class Receipts:
             return record  # it is stored, whatever hinders us to look at it
 
 
-def _fields(
-    location: str, wished: Preferences, waited: float | None, *, done: bool = False
-) -> list[Header]:
-    """The header fields of a 202."""
-    where = location.encode("latin-1")
-    fields = [(b"location", where), (b"operation-location", where)]
-    if not done:
-        fields.append(_RETRY_AFTER)
-    if wished is NONE and waited is None:
-        return fields
+def _honoured(wished: Preferences, waited: float | None) -> list[Header]:
+    """What a 202 says of the request's preferences."""
     asked = wished.respond_async or wished.wait_seconds is not None
-    return fields + applied(responded_async=asked, waited_seconds=waited)
+    return applied(responded_async=asked, waited_seconds=waited)
 
 
 def answer_of(record: JobRecord) -> Answer:

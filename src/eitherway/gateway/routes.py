@@ -16,7 +16,17 @@ from ..errors import ConfigurationError
 from ..problem import Problem
 from ..trace import Span
 from .mounts import Mount, Mounts
-from .wire import Header, Receive, RefusedError, Scope, Send, allow, path_within, read_body
+from .wire import (
+    Header,
+    Receive,
+    ReceiveWhole,
+    RefusedError,
+    Scope,
+    Send,
+    allow,
+    path_within,
+    read_body,
+)
 
 
 @dataclass(slots=True)
@@ -37,11 +47,20 @@ class Request:
     first: dict[bytes, bytes] = field(init=False)  # of the headers of each lower-case name
 
     def __post_init__(self) -> None:
-        self.first = dict([*self.scope["headers"]][::-1])
+        fields = self.scope["headers"]
+        self.first = dict(fields)
+        if len(self.first) < len(fields):
+            self.first = dict([*fields][::-1])
 
-    async def body(self, bytes_max: int) -> bytes:
+    def body(self, bytes_max: int) -> Awaitable[bytes]:
         """The whole body. `RefusedError` (413) where it is larger."""
-        return await read_body(self.receive, self.first.get(b"content-length"), bytes_max)
+        return read_body(self.receive, self.first.get(b"content-length"), bytes_max)
+
+    def body_at_hand(self, bytes_max: int) -> bytes | None:
+        """The same, where the server has all of it and gives it at once; None: ask for `body`."""
+        server = getattr(self.receive, "__self__", None)
+        receive_whole: ReceiveWhole | None = getattr(server, "receive_whole", None)
+        return None if receive_whole is None else receive_whole(bytes_max)
 
     @property
     def owner(self) -> str | None:

@@ -10,23 +10,22 @@ from collections.abc import (
     Iterable,
     Mapping,
     MutableMapping,
-    Sequence,
 )
 from functools import lru_cache
-from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..errors import EitherwayError
 from ..problem import Answer, Problem
 from ..trace import Trace
+from .whole import Answering, Lines, fields_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
-Whole = Callable[[int, Sequence[Header], bytes], bool]
-"""Sends status, fields and body of an answer; False where two messages have to do it."""
+ReceiveWhole = Callable[[int], bytes | None]
+"""The body, of so many bytes at most; None where messages have to bring it."""
 
 # what stays out of `Context.headers`, and so out of the store: credentials, one hop's own, and the
 # trace, which is each attempt's own there
@@ -123,36 +122,6 @@ def _too_large(bytes_max: int) -> RefusedError:
     return RefusedError(problem, [(b"connection", b"close")])
 
 
-class Answering:
-    """`send`, which adds `fields` to the response, and remembers its status."""
-
-    __slots__ = ("_send", "_whole", "fields", "started", "status")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        # of our server's own `send`; who passes on another one wants to see what is sent
-        server = getattr(send, "__self__", None)
-        self._whole: Whole | None = getattr(server, "respond_whole", None)
-        self.fields: list[Header] = []
-        self.status = 0  # 0: nothing was answered, the client had gone
-        self.started = perf_counter()
-
-    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        """Pass a message on."""
-        if "status" in message:
-            self.status = message["status"]
-            if self.fields:
-                message["headers"] = [*message["headers"], *self.fields]
-        return self._send(message)
-
-    def whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
-        """Pass a whole answer on, where the server takes one."""
-        if self._whole is None or not self._whole(status, [*fields, *self.fields], body):
-            return False
-        self.status = status
-        return True
-
-
 async def respond(
     send: Send,
     status: int,
@@ -163,18 +132,29 @@ async def respond(
     head: bool = False,
 ) -> None:
     """Send one whole response; with `head`, all of it but the body."""
-    fields: list[Header] = [*headers]
     if status in (204, 304):
-        body = b""
+        fields, body = [*headers], b""
     else:
-        fields.append((b"content-type", media_type))
-        fields.append((b"content-length", b"%d" % len(body)))
+        fields = described(headers, media_type, len(body))
     if head:
         body = b""
-    if isinstance(send, Answering) and send.whole(status, fields, body):
+    if isinstance(send, Answering) and send.whole_of(status, fields, body):
         return
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": body})
+
+
+async def respond_lines(send: Send, status: int, lines: Lines, body: bytes) -> None:
+    """The same, where the fields are lines already, those of the body among them."""
+    if not (isinstance(send, Answering) and send.whole(status, lines, body)):
+        headers = fields_of(lines)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def described(fields: Iterable[Header], media_type: bytes, length: int) -> list[Header]:
+    """Fields, and what they say of a body."""
+    return [*fields, (b"content-type", media_type), (b"content-length", b"%d" % length)]
 
 
 def respond_answer(

@@ -206,7 +206,7 @@ class Connection(HttpToolsProtocol):
         self._measure.in_body = False
         if not self.parser.should_upgrade() and not self.cycle.response_complete:
             self.cycle.more_body = False
-            self.cycle.message_event.set()
+            self.cycle.set()
 
     def on_response_complete(self) -> None:
         """As uvicorn's, whose timer for idle connections the crowd replaces."""
@@ -289,7 +289,7 @@ class Connection(HttpToolsProtocol):
             else:
                 waits = False
                 before.disconnected = True  # whoever reads the body learns that it is over
-                before.message_event.set()
+                before.set()
         last: Scope = {"type": "http", "method": "GET"}
         self.cycle = Exchange(self, last, keep_alive=False, continues=False)
 

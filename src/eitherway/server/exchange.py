@@ -1,20 +1,23 @@
 """One request and its answer: uvicorn's, which is also given a whole answer, in one piece.
 
-ASGI passes an answer in two messages, which most applications have at once: for each, uvicorn makes
-a coroutine, and looks at its state. What is handed over whole is written whole: `respond_whole` of
-the object whose `send` an application is called with.
+ASGI passes a body and an answer in messages, and most are whole before the first: for each, a
+server makes a coroutine and looks at its state. What has come whole is handed over whole, and what
+is handed over whole is written whole: `receive_whole` and `respond_whole` of the object whose
+`receive` and `send` an application is called with.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from ..gateway.wire import Header, Scope, respond_problem
+from ..gateway.whole import Lines, lines_of
+from ..gateway.wire import Scope, respond_problem
 from ..lifespan import AsgiApp
 from ..problem import Problem
 
@@ -24,33 +27,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("uvicorn.error")
 
 
-_CLOSE: Header = (b"connection", b"close")
-
-
-class Signal:
-    """Set once something has come. What waits for it is made only where it has not."""
-
-    __slots__ = ("_event", "is_set")
-
-    def __init__(self) -> None:
-        self.is_set = False
-        self._event: asyncio.Event | None = None
-
-    def set(self) -> None:
-        """It has come."""
-        self.is_set = True
-        if self._event is not None:
-            self._event.set()
-
-    async def wait(self) -> None:
-        """Return once something comes."""
-        self._event = self._event or asyncio.Event()
-        self._event.clear()
-        await self._event.wait()
-
-
 class Exchange(RequestResponseCycle):
     """uvicorn's, of which only what differs between requests is made for each."""
+
+    _news: asyncio.Event | None = None  # made where somebody waits for some
+    _has_news = False  # of the body, or that there is nobody any more
 
     logger = _logger
     access_logger = _logger
@@ -63,7 +44,6 @@ class Exchange(RequestResponseCycle):
     expected_content_length = 0
     scope: Any  # the same as uvicorn's, under names of our own
     transport: Any
-    message_event: Any
     body: Any  # bytes, as long as they came in one piece
 
     def __init__(  # nothing of uvicorn's: it sets all of that
@@ -73,7 +53,6 @@ class Exchange(RequestResponseCycle):
         self.transport = connection.outgoing
         self.flow = connection.flow
         self.default_headers = connection.server_state.default_headers
-        self.message_event = Signal()
         self.on_response: Callable[[], None] = connection.on_response_complete
         self.keep_alive = keep_alive
         self.waiting_for_100_continue = continues
@@ -87,8 +66,24 @@ class Exchange(RequestResponseCycle):
             self.body += data
         else:
             self.body = bytearray(self.body) + data
-        self.message_event.set()
+        self.set()
         return len(self.body)
+
+    @property
+    def message_event(self) -> Any:  # type: ignore[override]  # nobody sets it
+        """What uvicorn sets when there is news: the exchange itself."""
+        return self
+
+    def set(self) -> None:
+        """There is news for who receives."""
+        self._has_news = True
+        if self._news is not None:
+            self._news.set()
+
+    async def _wait(self) -> None:
+        self._news = self._news or asyncio.Event()
+        self._news.clear()
+        await self._news.wait()
 
     async def receive(self) -> Any:
         """ASGI: some of the body, or that there is nobody any more."""
@@ -98,39 +93,55 @@ class Exchange(RequestResponseCycle):
         if not self.disconnected and not self.response_complete:
             if self.flow.read_paused:
                 self.flow.resume_reading()
-            if not self.message_event.is_set:
-                await self.message_event.wait()
-            self.message_event.is_set = False
+            if not self._has_news:
+                await self._wait()
+            self._has_news = False
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self.body = bytes(self.body), b""
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
-    def respond_whole(self, status: int, fields: Sequence[Header], body: bytes) -> bool:
+    def receive_whole(self, bytes_max: int) -> bytes | None:
+        """The whole body, if it has come and nobody has received any; None where `receive` has to.
+
+        That is also where it is larger than that, or where the client has to be told something.
+        """
+        if (
+            self.more_body
+            or not self._has_news
+            or self.disconnected
+            or self.waiting_for_100_continue
+            or self.flow.read_paused
+            or len(self.body) > bytes_max
+        ):
+            return None
+        self._has_news = False
+        body, self.body = bytes(self.body), b""
+        return body
+
+    def respond_whole(self, status: int, lines: Lines, body: bytes) -> bool:
         """Send a whole answer, with its length among the fields; False where `send` has to.
 
-        That is: where the client does not read, or the answer says what becomes of the connection.
-        `RuntimeError` where a field cannot stand on a line.
+        That is where the client does not read. What the lines say of the connection is not read.
         """
-        if self.flow.write_paused or self.response_started or _CLOSE in fields:
+        if self.flow.write_paused or self.response_started:
             return False
         if self.disconnected:
             return True
-        lines = [b"%b: %b\r\n" % field for field in (*self.default_headers, *fields)]
+        head = STATUS_LINE[status] + _default_lines(tuple(self.default_headers)) + lines
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        head = b"".join(lines)
-        if not head.count(b"\r") == head.count(b"\n") == len(lines) or b"\0" in head:
-            raise RuntimeError("Invalid HTTP header value.")
+            head += b"connection: close\r\n"
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.send(STATUS_LINE[status] + head + body)
-        self.message_event.set()
+        self.transport.send(b"%b\r\n%b" % (head, body))
+        self.set()
         if not self.keep_alive:
             self.transport.close()
         self.on_response()
         return True
+
+
+_default_lines = lru_cache(maxsize=1)(lines_of)  # of the server's own fields: a second's date
 
 
 def answering(problem: Problem) -> AsgiApp:

@@ -53,6 +53,23 @@ class ReceiveCases(EngineHarness):
         assert held.message == Message(payload=b'{"order":1}')
         assert held.job.attempts == (Attempt(number=1, started=START + 2),)
 
+    async def test_what_is_handed_out_is_what_is_stored(
+        self, engine: Engine, clock: VirtualClock
+    ) -> None:
+        """To the last field: of one that was for later, of one that failed, of one held before."""
+        await engine.accept([a_job(due=START + 5)])
+        await clock.advance(5)
+        held = await take_one(engine)
+        assert held.job == await get_one(engine)
+        await clock.advance(1)
+        await settle(engine, an_end(held, JobState.RETRYING, START + 6))
+        await clock.advance(1)
+        held = await take_one(engine)
+        assert held.job == await get_one(engine)
+        assert (held.job.started, held.job.attempt, held.job.starts) == (START + 5, 2, 2)
+        await settle(engine, an_end(held, JobState.QUEUED, START + 7))
+        assert (await take_one(engine)).job == await get_one(engine)
+
     async def test_each_job_is_handed_out_once(self, engine: Engine) -> None:
         """Concurrent receives share the jobs out: each to one of them, and none left."""
         await engine.accept([a_job(number) for number in range(1, 41)])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from .rows import DueRow, HeldRow, JobRow
 
+_ROW = re.compile(r"(?<=VALUES )\([^)]*\)")
 _NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
 
 
@@ -23,3 +25,9 @@ def load_queries(text: str) -> Mapping[str, str]:
 
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))
+
+
+@cache
+def of_rows(name: str, count: int) -> str:
+    """The named insertion of a row, of so many of them."""
+    return _ROW.sub(lambda row: ", ".join([row[0]] * count), QUERIES[name])

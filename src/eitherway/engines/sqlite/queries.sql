@@ -1,12 +1,19 @@
 -- Every statement of the engine, named; `queries.py` loads them. `{job}`, `{due}` and `{held}`
--- stand for the columns of `rows.JobRow`, `rows.DueRow` and `rows.HeldRow`. `?` where executemany fills it in, `:name` elsewhere.
+-- stand for the columns of `rows.JobRow`, `rows.DueRow` and `rows.HeldRow`. `?` where rows fill it in, `:name` elsewhere.
 
 -- :name accept_next
 -- The seq of the next job; the transaction holds the write lock, so nobody else takes it.
 SELECT coalesce(max(seq), 0) + 1 FROM job
 
 -- :name accept_job
--- Store a job, unless its id was accepted before.
+-- Store a job that has nothing special, unless its id was accepted before.
+INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
+                 ready_at, attempts_max)
+VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+
+-- :name accept_special_job
+-- The same, for any job.
 INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
                  ready_at, attempts_max, keys, lane, width, until, place, owner, traceparent,
                  tracestate, callback)

@@ -6,6 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from ...engine.contract import Step
@@ -14,7 +15,7 @@ from ...engine.waking import Topic
 from ...job import FailureKind, JobState
 from .buckets import Buckets
 from .limits import Limits
-from .queries import QUERIES
+from .queries import QUERIES, of_rows
 from .rows import Row, fallen_due, keys_of
 
 DEAD = "dead"
@@ -22,6 +23,9 @@ DEAD = "dead"
 
 ENDED = "ended"
 """Counted like a state: every end there has been."""
+
+ROWS_MAX = 32
+"""Of one statement: SQLite before 3.32 takes 999 values."""
 
 _FAILED = JobState.FAILED.value
 _REJECTED = FailureKind.REJECTED.value
@@ -58,6 +62,20 @@ class Transaction:
     def each(self, query: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run the named statement for each row; how many rows of the table changed."""
         return self.cursor.executemany(QUERIES[query], rows).rowcount if rows else 0
+
+    def insert(self, query: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Run the named insertion of one row for many; how many the table has more.
+
+        Some at a time: each statement lets go of the interpreter, and waits to get it back.
+        """
+        inserted, start = 0, 0
+        while start < len(rows):
+            count = min(len(rows) - start, ROWS_MAX)
+            count = 1 << count.bit_length() - 1  # of few lengths: they stay compiled
+            values = chain.from_iterable(rows[start : start + count])
+            inserted += self.cursor.execute(of_rows(query, count), [*values]).rowcount
+            start += count
+        return inserted
 
     def add_event(
         self,
@@ -110,7 +128,7 @@ class Transaction:
     def write_events(self) -> None:
         """Store the events added so far."""
         if self.events:
-            self.each("event", self.events)
+            self.insert("event", self.events)
             self.events.clear()
             self.topics.add(Topic.EVENTS)
 
