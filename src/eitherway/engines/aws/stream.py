@@ -39,8 +39,8 @@ class Piece:
     place: str
     events: list[tuple[str, Event]] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)  # jobs that are no more
-    is_last: bool = False  # there is no more for now, as far as one can tell
-    ended: bool = False  # and there will be none
+    is_last: bool = False  # nothing came: there is no more for now, as far as one can tell
+    ended: bool = False  # and after what came there will be none
 
 
 class Stream:
@@ -77,8 +77,8 @@ class Stream:
             self._iterators.pop((shard, place), None)
             answer = await self._records(shard, place)
         following = answer.get("NextShardIterator")
-        is_last = len(answer["Records"]) < RECORDS
-        piece = Piece(place, is_last=is_last, ended=is_last and following is None)
+        # A short piece may have more after it: a request ends at a megabyte, or as it likes.
+        piece = Piece(place, is_last=not answer["Records"], ended=following is None)
         for record in answer["Records"]:
             _add(piece, record, place)
         if piece.place == place and following is not None:  # an empty piece is not the end of all
