@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from stacks import MiniStack, Stack, until
 
@@ -193,3 +194,18 @@ def test_a_call_that_is_killed_half_way_runs_again_under_its_id_and_writes_once(
     assert stack.http.get("/counts/counted").json()["total"] == 1
     first, second = (folder / "counted").read_text().split()
     assert first == second, "both starts were of one job"
+
+
+def test_another_app_s_deployment_is_refused_and_ones_own_brings_its_code(stack: Stack) -> None:
+    """CloudFormation itself refuses it, before anything is changed: a stack remembers its app."""
+    function = stack.resources["CountFunction"]
+    before = stack.functions.get_function_configuration(FunctionName=function)["CodeSha256"]
+    with pytest.raises(ClientError, match="EitherwayApp"):
+        stack.deploy(stack.built("staff:app"))
+    assert stack.http.get("/counts/nobody").json()["total"] == 0
+    assert stack.functions.get_function_configuration(FunctionName=function)["CodeSha256"] == before
+    following = stack.built("workshop:app")
+    following["Mappings"]["Code"]["Zip"]["Key"] = "following.zip"
+    stack.deploy(following)
+    assert stack.functions.get_function_configuration(FunctionName=function)["CodeSha256"] != before
+    assert stack.http.get("/counts/nobody").json()["total"] == 0

@@ -1,4 +1,4 @@
-"""`aws build`, `aws lint`, `aws smoke`: an app as API Gateway, Lambda, SQS and DynamoDB."""
+"""`eitherway aws`: an app as API Gateway, Lambda, SQS and DynamoDB, and what is deployed of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..aws.template import template
 from ..errors import ConfigurationError
 from ..importing import load_app
 from . import aws_options as given
+from .aws_deployed import check_deploy, stack_urls
 from .aws_report import built_document, print_built, print_parity
-from .aws_smoke import Smoke, stack_urls
+from .aws_smoke import Smoke
 from .options import Target, settings_of
 from .store import JsonOption, console, print_json
 
@@ -82,6 +83,12 @@ def lint_command(
         console.print(f"{len(found)} found" if found else "nothing found")
     if found:
         raise typer.Exit(2)
+
+
+@cli.command("check")
+def check_command(file: given.TemplateArgument) -> None:
+    """See that a template would be deployed over no other app's stack, before it is."""
+    console.print(check_deploy(file), soft_wrap=True, highlight=False, markup=False)
 
 
 @cli.command("smoke")

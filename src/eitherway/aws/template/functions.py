@@ -7,7 +7,7 @@ from typing import Any
 
 from .cloudformation import Json, Resources, allow, arn, attribute, ref, role, sub
 
-CODE = {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")}
+CODE = {"S3Bucket": ref("CodeBucket"), "S3Key": {"Fn::FindInMap": ["Code", "Zip", "Key"]}}
 _READ = "dynamodb:BatchGetItem GetItem Query"
 _WRITE = f"{_READ} BatchWriteItem ConditionCheckItem DeleteItem PutItem UpdateItem"
 

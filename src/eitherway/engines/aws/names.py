@@ -16,6 +16,9 @@ PREFIX = "eitherway"
 
 PREFIX_LENGTH_MAX = 32
 
+APP_PARAMETER = "EitherwayApp"
+"""The parameter by which a stack remembers whose it is."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _DIGEST_LENGTH = 10
