@@ -72,7 +72,7 @@ def message(operation: str, body: Any, *, version: int = 1) -> dict[str, Any]:
         "messageAttributes": {
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
-        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:workshop-{operation}",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:workshop_{operation}",
     }
 
 

@@ -82,7 +82,7 @@ def record(message_id: str, operation: str, body: Any) -> dict[str, Any]:
             "version": {"stringValue": "1", "dataType": "String"},
         },
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:ledger-{operation}",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:ledger_{operation}",
         "awsRegion": "us-east-1",
     }
 

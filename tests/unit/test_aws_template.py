@@ -139,6 +139,26 @@ def test_tables_and_queues_are_those_that_the_engine_knows():
     assert document["Resources"]["Jobs"]["DeletionPolicy"] == "Retain"
 
 
+def test_functions_may_send_to_the_queues_of_their_own_stack_alone():
+    """However the stacks beside it are called."""
+    may = {
+        arn["Fn::Sub"].rpartition(":")[2]
+        for role in of_type(template_of(rich(), "shop"), "IAM::Role").values()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+        for arn in [statement["Resource"]]
+        if "Fn::Sub" in arn
+    }
+    (pattern,) = may
+    own = queues_by_name(template_of(rich(), "shop"))
+    assert all(fnmatchcase(name, pattern) for name in own)
+    for stack in ("shop-test", "shop-", "shopping", "shop--dead", "a-shop"):
+        others = queues_by_name(template_of(rich(), stack))
+        assert not any(fnmatchcase(name, pattern) for name in others)
+        assert others.keys().isdisjoint(own)
+
+
 def test_every_queue_is_fed_as_its_limits_say():
     document = template_of(shop())
     mapping = document["Resources"]["PlaceOrderMapping"]["Properties"]
