@@ -172,6 +172,7 @@ class Stack:
         *,
         visibility_seconds: int | None = None,
         environment: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.server = server
         self.name = target.partition(":")[0].replace("_", "-")
@@ -179,6 +180,7 @@ class Stack:
         self._target = target
         self._visibility_seconds = visibility_seconds
         self._environment = environment or {}
+        self._parameters = parameters or {}  # variables that become parameters of the stack
 
     def __enter__(self) -> Self:
         began = time.monotonic()
@@ -191,7 +193,10 @@ class Stack:
             StackName=self.name,
             TemplateURL=url,
             Capabilities=["CAPABILITY_IAM"],
-            Parameters=[{"ParameterKey": "CodeBucket", "ParameterValue": _BUCKET}],
+            Parameters=[
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in self._given(self.template).items()
+            ],
         )
         for _ in until(60, "the stack is there"):
             (stack,) = cloud.describe_stacks(StackName=self.name)["Stacks"]
@@ -219,6 +224,7 @@ class Stack:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, "-m", "eitherway", "aws", "build", target]
             command += ["--out", f"{folder}/out", "--stack", self.name, "--no-zip"]
+            command += [word for name in self._parameters for word in ("--env", name)]
             done = subprocess.run(
                 command, cwd=self._app_folder, capture_output=True, text=True, check=False
             )
@@ -237,6 +243,15 @@ class Stack:
                 for policy in properties["Policies"]:
                     stack_gaps.widen(policy["PolicyDocument"]["Statement"])
         return template
+
+    def _given(self, template: Mapping[str, Any]) -> dict[str, str]:
+        """What the stack is to be given: each parameter of a variable by what that describes."""
+        named = {
+            name: self._parameters[one["Description"]]
+            for name, one in template["Parameters"].items()
+            if one["Description"] in self._parameters
+        }
+        return {"CodeBucket": _BUCKET, **named}
 
     def deploy(self, template: Mapping[str, Any]) -> None:
         """Change the stack as `aws cloudformation deploy` does. `ClientError`: it is refused.

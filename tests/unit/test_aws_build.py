@@ -110,7 +110,7 @@ def test_the_same_for_programs(tmp_path, build):
     assert 0 < found["build_seconds"] < 60
     assert (
         template["Resources"]["PlaceOrderQueue"]["Properties"]["QueueName"]
-        == "shop-test-place_order"
+        == "shop-test_place_order"
     )
 
 

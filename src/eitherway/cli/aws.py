@@ -48,7 +48,7 @@ def build_command(
         files.append(("--requirements", requirements))
     given.check_build(architecture, python, env or [], files)
     priced = Prices.read(prices)
-    plan = _plan(target, stack)
+    plan = _plan(target, stack, env or [])
     code = Code(
         target=target,
         architecture=architecture,
@@ -57,7 +57,7 @@ def build_command(
         extras=given.extras_of(extras),
         included=include or [],
     )
-    built = build(plan, code, out, environment=env or [], zipped=zipped)
+    built = build(plan, code, out, zipped=zipped)
     costs = Costs(built.template, priced, Assumed())
     document = built_document(built, plan, costs, priced)
     if as_json:
@@ -124,19 +124,18 @@ def smoke_command(
             console.print(line, soft_wrap=True)
 
 
-def _plan(target: str, stack: str | None) -> Plan:
+def _plan(target: str, stack: str | None, environment: list[str]) -> Plan:
     app = load_app(target)
-    return Plan(app, given.stack_of(app.name, stack), settings_of())
+    return Plan(app, given.stack_of(app.name, stack), settings_of(), environment)
 
 
 def _template(target: str, stack: str | None) -> dict[str, Any]:
     if target.endswith((".json", ".yaml", ".yml", ".template")):
         return read_template(Path(target))
     return template(
-        _plan(target, stack),
+        _plan(target, stack, []),
         target,
         runtime=f"python{given.PYTHON}",
         architecture="arm64",
         code_key="code.zip",
-        environment=[],
     )
