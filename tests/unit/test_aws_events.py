@@ -8,14 +8,17 @@ from wire import Sse, connected
 from eitherway import App
 from eitherway.engine.conformance.harness import as_time_passes
 from eitherway.engine.event_query import EventPage
+from eitherway.engine.loader import load_engine
 from eitherway.engine.values import Event
 from eitherway.engines.aws import stream
+from eitherway.errors import EngineError
+from eitherway.ids import Randomness
 from eitherway.job import JobState
 from eitherway.testing import TestApp
 
 pytestmark = pytest.mark.slow
 
-OTHERS = 20
+OTHERS = 10
 
 app = App("far")
 
@@ -118,6 +121,36 @@ async def test_an_open_stream_waits_for_a_late_end(shop, monkeypatch) -> None:
     assert [each["data"]["data"]["status"] for each in told] == ["running", "succeeded"]
 
 
+@pytest.mark.parametrize("knows", [True, False], ids=["by time", "from the beginning"])
+async def test_the_cursor_of_now_is_taken_up_by_another_process(
+    shop, stack_url: str, monkeypatch, knows: bool
+) -> None:
+    """In a log too long to be read for it: by its time, where boto3 and AWS know how."""
+    monkeypatch.setattr(stream, "_CLOCKS_SECONDS", 0)
+    for _ in range(OTHERS):
+        await shop.enqueue(place)
+    cursor = (await shop.runtime.engine.events(None, 0)).cursor
+    assert ":@" in cursor
+    job = await shop.enqueue(place)
+    if not knows:
+        iterator = stream.Stream._iterator
+
+        async def older(log: stream.Stream, shard: str, **where) -> str:
+            if "Timestamp" in where:
+                raise EngineError("boto3 does not send it")
+            return await iterator(log, shard, **where)
+
+        monkeypatch.setattr(stream.Stream, "_iterator", older)
+    other = load_engine(stack_url, clock=shop.clock, randomness=Randomness())
+    await other.open()
+    page = await other.events(cursor, 0)
+    assert page.is_end is False
+    assert [event.job_id for event in page.events] == ([job.id] if knows else [])
+    events, _ = await read_out(other, cursor, None)
+    assert [(each.job_id, each.state) for each in events] == [(job.id, JobState.QUEUED)]
+    await other.close()
+
+
 async def test_a_page_says_whether_the_log_was_read_out(shop) -> None:
     """A call reads so much and no more; whoever goes on comes to the end."""
     job, cursor = await left_behind(shop)
@@ -128,8 +161,8 @@ async def test_a_page_says_whether_the_log_was_read_out(shop) -> None:
     assert [event.state for event in events] == [JobState.RUNNING, JobState.SUCCEEDED]
 
 
-async def read_out(engine, cursor: str, jobs: list[str]) -> tuple[list[Event], str]:
-    """All events of these jobs after a cursor, and the cursor after them."""
+async def read_out(engine, cursor: str, jobs: list[str] | None) -> tuple[list[Event], str]:
+    """All events of these jobs after a cursor, or of all of them, and the cursor after that."""
     found: list[Event] = []
     is_end = False
     while not is_end:
