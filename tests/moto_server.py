@@ -11,18 +11,21 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 from moto.core import utils
 from moto.core.parse import BaseJSONParser
+from moto.core.responses import ActionResult
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb import models
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.parsing.expressions import UpdateExpressionParser
+from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.sqs.models import Queue
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -111,6 +114,25 @@ def leave_out() -> None:
     UpdateExpressionParser.make = cache(UpdateExpressionParser.make)  # who validates it copies it
     look_at_one_kind()
     weigh_large_items()
+
+
+def find_by_time() -> None:
+    """Places in a stream by time (`AT_TIMESTAMP`), which moto does not know."""
+    find = DynamoDBStreamsHandler.get_shard_iterator
+
+    def get_shard_iterator(self: Any) -> Any:
+        if self._get_param("ShardIteratorType") != "AT_TIMESTAMP":
+            return find(self)
+        arn, when = self._get_param("StreamArn"), self._get_param("Timestamp")
+        shard = self.backend._get_table_from_arn(arn).stream_shard
+        written = [one.record["dynamodb"]["ApproximateCreationDateTime"] for one in shard.items]
+        since = datetime.fromtimestamp(when, UTC).replace(tzinfo=None)
+        earlier = sum(one < since for one in written)
+        place = shard.starting_sequence_number + earlier
+        found = self.backend.get_shard_iterator(arn, shard.id, "AT_SEQUENCE_NUMBER", place)
+        return ActionResult({"ShardIterator": found.arn})
+
+    DynamoDBStreamsHandler.get_shard_iterator = get_shard_iterator
 
 
 def keep_answers(function: Callable[..., Any]) -> None:
@@ -209,6 +231,7 @@ def put_back(table: Table, hash_key: Any, range_key: Any, item: Any) -> None:
 def main() -> None:
     leave_out()
     undo_transactions()
+    find_by_time()
     application = one_at_a_time(faulty(Dispatcher()))
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Quiet)
     sys.stdout.write(f"{server.server_port}\n")

@@ -172,6 +172,7 @@ class Stack:
         *,
         visibility_seconds: int | None = None,
         environment: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.server = server
         self.name = target.partition(":")[0].replace("_", "-")
@@ -179,21 +180,22 @@ class Stack:
         self._target = target
         self._visibility_seconds = visibility_seconds
         self._environment = environment or {}
+        self._parameters = parameters or {}  # variables that become parameters of the stack
 
     def __enter__(self) -> Self:
         began = time.monotonic()
-        self.template = self._build()
+        self.template = self.built(self._target)
         self.build_seconds = time.monotonic() - began
-        self._upload()
+        url = self._upload(self.template)
         cloud = self.server.client("cloudformation")
         began = time.monotonic()
         cloud.create_stack(
             StackName=self.name,
-            TemplateURL=f"{self.server.url}/{_BUCKET}/{self.name}.json",
+            TemplateURL=url,
             Capabilities=["CAPABILITY_IAM"],
             Parameters=[
-                {"ParameterKey": "CodeBucket", "ParameterValue": _BUCKET},
-                {"ParameterKey": "CodeKey", "ParameterValue": f"{self.name}.zip"},
+                {"ParameterKey": name, "ParameterValue": value}
+                for name, value in self._given(self.template).items()
             ],
         )
         for _ in until(60, "the stack is there"):
@@ -217,10 +219,12 @@ class Stack:
 
     # -- making it -------------------------------------------------------------------------------
 
-    def _build(self) -> dict[str, Any]:
+    def built(self, target: str) -> dict[str, Any]:
+        """The template of an app in the folder, for this stack, as the tests need it."""
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "eitherway", "aws", "build", self._target]
+            command = [sys.executable, "-m", "eitherway", "aws", "build", target]
             command += ["--out", f"{folder}/out", "--stack", self.name, "--no-zip"]
+            command += [word for name in self._parameters for word in ("--env", name)]
             done = subprocess.run(
                 command, cwd=self._app_folder, capture_output=True, text=True, check=False
             )
@@ -228,6 +232,7 @@ class Stack:
             text = (Path(folder) / "out" / "template.json").read_text()
         self.template_bytes = len(text.encode())
         template = json.loads(text)
+        template["Mappings"]["Code"]["Zip"]["Key"] = f"{self.name}.zip"
         for resource in template["Resources"].values():
             properties = resource["Properties"]
             if resource["Type"] == "AWS::SQS::Queue" and self._visibility_seconds is not None:
@@ -239,17 +244,66 @@ class Stack:
                     stack_gaps.widen(policy["PolicyDocument"]["Statement"])
         return template
 
-    def _upload(self) -> None:
-        """The app's own files: eitherway, and what it needs, are where MiniStack runs functions."""
-        packed = io.BytesIO()
+    def _given(self, template: Mapping[str, Any]) -> dict[str, str]:
+        """What the stack is to be given: each parameter of a variable by what that describes."""
+        named = {
+            name: self._parameters[one["Description"]]
+            for name, one in template["Parameters"].items()
+            if one["Description"] in self._parameters
+        }
+        return {"CodeBucket": _BUCKET, **named}
+
+    def deploy(self, template: Mapping[str, Any]) -> None:
+        """Change the stack as `aws cloudformation deploy` does. `ClientError`: it is refused.
+
+        What is not given, and the bucket alone is, keeps the value that the stack has.
+        """
+        cloud = self.server.client("cloudformation")
+        url = self._upload(template)
+        known = cloud.get_template_summary(StackName=self.name)["Parameters"]
+        kept = {one["ParameterKey"] for one in known} & template["Parameters"].keys()
+        cloud.create_change_set(
+            StackName=self.name,
+            ChangeSetName="next",
+            ChangeSetType="UPDATE",
+            TemplateURL=url,
+            Capabilities=["CAPABILITY_IAM"],
+            Parameters=[
+                {"ParameterKey": "CodeBucket", "ParameterValue": _BUCKET},
+                *(
+                    {"ParameterKey": name, "UsePreviousValue": True}
+                    for name in sorted(kept - {"CodeBucket"})
+                ),
+            ],
+        )
+        for _ in until(30, "the change is planned"):
+            planned = cloud.describe_change_set(StackName=self.name, ChangeSetName="next")
+            assert planned["Status"] != "FAILED", planned["StatusReason"]
+            if planned["Status"] == "CREATE_COMPLETE":
+                break
+        cloud.execute_change_set(StackName=self.name, ChangeSetName="next")
+        for _ in until(60, "the stack is changed"):
+            (stack,) = cloud.describe_stacks(StackName=self.name)["Stacks"]
+            if not stack["StackStatus"].endswith("IN_PROGRESS"):
+                break
+        assert stack["StackStatus"] == "UPDATE_COMPLETE", self._failures(cloud)
+
+    def _upload(self, template: Mapping[str, Any]) -> str:
+        """Put the template, and the code that it names, into the bucket; where the template is.
+
+        The code is the app's own: eitherway, and what it needs, are where functions run.
+        """
+        packed, key = io.BytesIO(), template["Mappings"]["Code"]["Zip"]["Key"]
         with zipfile.ZipFile(packed, "w") as archive:
+            archive.comment = key.encode()
             for file in self._app_folder.glob("*.py"):
                 archive.write(file, file.name)
         store = self.server.client("s3")
         store.create_bucket(Bucket=_BUCKET)
-        store.put_object(Bucket=_BUCKET, Key=f"{self.name}.zip", Body=packed.getvalue())
-        template = json.dumps(self.template)  # too large to be given as it is
-        store.put_object(Bucket=_BUCKET, Key=f"{self.name}.json", Body=template.encode())
+        store.put_object(Bucket=_BUCKET, Key=key, Body=packed.getvalue())
+        text = json.dumps(template).encode()  # too large to be given as it is
+        store.put_object(Bucket=_BUCKET, Key=f"{self.name}.json", Body=text)
+        return f"{self.server.url}/{_BUCKET}/{self.name}.json"
 
     def _failures(self, cloud: Any) -> str:
         events = cloud.describe_stack_events(StackName=self.name)["StackEvents"]

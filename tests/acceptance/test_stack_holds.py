@@ -17,6 +17,7 @@ from stacks import MiniStack, Stack, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
+PAGES = "https://pages.example"
 APPS = Path(__file__).parents[1] / "ministack"
 
 
@@ -41,8 +42,9 @@ def stack(server: MiniStack, folder: Path) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def staff(server: MiniStack) -> Iterator[Stack]:
-    """A stack beside it, of an app that knows its callers."""
-    with Stack(server, APPS, "staff:app", visibility_seconds=5) as stack:
+    """A stack beside it, of an app that knows its callers, and which pages may call."""
+    pages = {"EITHERWAY_CORS_ORIGINS": f"{PAGES}, https://other.example/"}
+    with Stack(server, APPS, "staff:app", visibility_seconds=5, parameters=pages) as stack:
         yield stack
 
 
@@ -82,7 +84,7 @@ def record(message_id: str, operation: str, body: Any) -> dict[str, Any]:
             "version": {"stringValue": "1", "dataType": "String"},
         },
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:ledger-{operation}",
+        "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:ledger_{operation}",
         "awsRegion": "us-east-1",
     }
 
@@ -327,6 +329,23 @@ def test_a_caller_hears_of_their_own_jobs_and_of_no_others(staff: Stack) -> None
             pass
     answers = [staff.http.get(f"/jobs/{own}", headers=who).status_code for who in (ann, bob)]
     assert answers == [200, 404]
+
+
+def test_a_page_of_another_origin_may_call_and_read_the_answer(staff: Stack) -> None:
+    asks = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-user,prefer",
+    }
+    for path in ("/notes", "/jobs/6d7e2b1c-0000-4000-8000-000000000006"):
+        allowed = staff.http.options(path, headers={"origin": PAGES, **asks})
+        assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, PAGES)
+        assert "x-user" in allowed.headers["access-control-allow-headers"]
+        refused = staff.http.options(path, headers={"origin": "https://evil.example", **asks})
+        assert refused.status_code == 400
+        assert "access-control-allow-origin" not in refused.headers
+    sent = staff.http.post("/notes", json={}, headers={"origin": PAGES, "x-user": "ann"})
+    assert (sent.status_code, sent.headers["access-control-allow-origin"]) == (202, PAGES)
+    assert "location" in sent.headers["access-control-expose-headers"].lower()
 
 
 def test_all_jobs_of_a_caller_are_told_by_the_stream_of_the_table(staff: Stack) -> None:

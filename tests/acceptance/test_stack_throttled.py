@@ -59,7 +59,7 @@ def test_a_batch_of_which_nothing_can_be_taken_fails_as_a_whole(
         "messageAttributes": {
             name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()
         },
-        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:ledger-add",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:ledger_add",
     }
     event = json.dumps({"Records": [record]}).encode()
     worker = stack.resources["AddWorker"]

@@ -83,7 +83,7 @@ def test_the_picture_shows_each_route_queue_and_table(built: Path) -> None:
     shown = "\n".join(texts)
     for wanted in (
         *("POST /orders", "POST /orders/direct", "GET /orders/{order_id}"),
-        *("shop-place_order · 2 invocations x 4", "shop-items · orders", "WebSocket API"),
+        *("shop_place_order · 2 invocations x 4", "shop-items · orders", "WebSocket API"),
         *("request-response", "event-driven"),
     ):
         assert wanted in shown

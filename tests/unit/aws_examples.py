@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -102,19 +103,20 @@ def guarded() -> App:
     return app
 
 
-def plan_of(app: App, stack: str = "shop", **settings: Any) -> Plan:
-    return Plan(app, stack, Settings(**settings))
+def plan_of(
+    app: App, stack: str = "shop", *, environment: Sequence[str] = (), **settings: Any
+) -> Plan:
+    return Plan(app, stack, Settings(**settings), environment)
 
 
-def template_of(app: App, stack: str = "shop", **settings: Any) -> dict[str, Any]:
+def template_of(app: App, stack: str = "shop", **more: Any) -> dict[str, Any]:
     """The template, as it is read from its file."""
     made = template(
-        plan_of(app, stack, **settings),
+        plan_of(app, stack, **more),
         "shop:app",
         runtime="python3.13",
         architecture="arm64",
         code_key="code.zip",
-        environment=[],
     )
     return json.loads(json.dumps(made))
 

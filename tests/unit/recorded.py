@@ -160,7 +160,7 @@ def message(
         },
         "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
         "eventSource": "aws:sqs",
-        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:notes-{operation}",
+        "eventSourceARN": f"arn:aws:sqs:eu-west-1:123456789012:notes_{operation}",
         "awsRegion": "eu-west-1",
     }
 

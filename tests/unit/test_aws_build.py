@@ -89,7 +89,9 @@ def test_it_writes_a_template_and_a_picture_and_says_what_and_why(tmp_path, buil
     assert "2 x 4" in built.stdout
     assert "resources" in built.stdout
     assert "prices of 2026-11-23" in built.stdout
-    assert "aws cloudformation deploy --stack-name shop" in built.stdout
+    steps = built.stdout.partition("next:\n")[2].splitlines()
+    assert steps[0] == f"  eitherway aws check {tmp_path}/out/template.json && \\"
+    assert steps[1].startswith("  aws cloudformation deploy --stack-name shop")
     ElementTree.parse(tmp_path / "out" / "picture.svg")
 
 
@@ -108,7 +110,7 @@ def test_the_same_for_programs(tmp_path, build):
     assert 0 < found["build_seconds"] < 60
     assert (
         template["Resources"]["PlaceOrderQueue"]["Properties"]["QueueName"]
-        == "shop-test-place_order"
+        == "shop-test_place_order"
     )
 
 
@@ -258,7 +260,7 @@ def test_the_code_runs_by_itself(tmp_path, run):
     assert {"shop.py", "eitherway", "pydantic", "six.py"} <= tops
     assert not {"boto3", "botocore", "uvicorn", "typer", "tests"} & tops
     template = json.loads((tmp_path / "out" / "template.json").read_text())
-    assert template["Parameters"]["CodeKey"]["Default"] == code.name
+    assert template["Mappings"]["Code"]["Zip"]["Key"] == code.name
     said = json.loads(built.stdout)["import_seconds"]
     assert set(said) == {"http", "queue", "stream", "socket", "sweeper", "dead"}
     assert all(0 < seconds < 60 for seconds in said.values())

@@ -21,7 +21,6 @@ def cost_of(app: App, name: str, *, architecture: str = "arm64", **assumed) -> C
         runtime="python3.13",
         architecture=architecture,
         code_key="code.zip",
-        environment=[],
     )
     return dict(Costs(document, Prices.read(), Assumed(**assumed)).of(plan))[name]
 

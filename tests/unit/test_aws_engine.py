@@ -106,7 +106,7 @@ def test_names_fit_and_are_apart() -> None:
     assert all(
         len(queue) <= 80 and queue.replace("_", "-").replace("-", "a").isalnum() for queue in queues
     )
-    assert names.queue("shop", "place_order") == "shop-place_order"
+    assert names.queue("shop", "place_order") == "shop_place_order"
 
 
 @pytest.mark.slow

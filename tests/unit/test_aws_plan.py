@@ -23,7 +23,7 @@ def test_a_plain_queued_operation_is_accepted_by_the_gateway():
     one = planned(small(delivery="queued"), "place_order")
     assert one.at_gateway
     assert one.front_seconds is None
-    assert one.queue.name == "shop-place_order"
+    assert one.queue.name == "shop_place_order"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from aws_examples import guarded, of_type, rich, shop, small, template_of
+from aws_examples import guarded, of_type, plan_of, rich, shop, small, template_of
 
 from eitherway import App
+from eitherway.aws.accepting import CORS
 from eitherway.aws.lint import lint
 from eitherway.engines.aws import names, tables
 
@@ -30,6 +31,7 @@ def test_cfn_lint_has_nothing_to_say(tmp_path: Path):
     for name in ("shop", "rich", "guarded"):
         app = APPS[name]
         (tmp_path / f"{name}.json").write_text(json.dumps(template_of(app, prefix="/own")))
+    (tmp_path / "pages.json").write_text(json.dumps(template_of(shop(), environment=[CORS])))
     command = [str(Path(sys.executable).with_name("cfn-lint")), *sorted(tmp_path.glob("*.json"))]
     linted = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (linted.returncode, linted.stdout) == (0, ""), linted.stderr
@@ -137,6 +139,42 @@ def test_tables_and_queues_are_those_that_the_engine_knows():
     wanted = {names.queue("stack", name, alone=alone) for name in queued for alone in (False, True)}
     assert found == {*wanted, names.dead_queue("stack")}
     assert document["Resources"]["Jobs"]["DeletionPolicy"] == "Retain"
+
+
+def test_functions_may_send_to_the_queues_of_their_own_stack_alone():
+    """However the stacks beside it are called."""
+    may = {
+        arn["Fn::Sub"].rpartition(":")[2]
+        for role in of_type(template_of(rich(), "shop"), "IAM::Role").values()
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+        for arn in [statement["Resource"]]
+        if "Fn::Sub" in arn
+    }
+    (pattern,) = may
+    own = queues_by_name(template_of(rich(), "shop"))
+    assert all(fnmatchcase(name, pattern) for name in own)
+    for stack in ("shop-test", "shop-", "shopping", "shop--dead", "a-shop"):
+        others = queues_by_name(template_of(rich(), stack))
+        assert not any(fnmatchcase(name, pattern) for name in others)
+        assert others.keys().isdisjoint(own)
+
+
+def test_pages_of_other_origins_may_call_where_the_stack_is_told_which():
+    """A preflight on every path, and functions that answer: they know whose pages may read it."""
+    plan = plan_of(shop(), environment=[CORS])
+    assert {one.accepting.by for one in plan.operations if one.accepting} == {"function"}
+    document = template_of(shop(), environment=[CORS])
+    asked = of_type(document, "ApiGateway::Method").values()
+    served = {json.dumps(one["ResourceId"]) for one in asked}
+    preflights = [one for one in asked if one["HttpMethod"] == "OPTIONS"]
+    assert {json.dumps(one["ResourceId"]) for one in preflights} == served
+    assert {one["Integration"]["Type"] for one in preflights} == {"AWS_PROXY"}
+    own = "gatewayresponse.header.Access-Control-Allow-Origin"
+    for refusal in of_type(document, "ApiGateway::GatewayResponse").values():
+        assert refusal["ResponseParameters"][own] == "'*'"
+    assert own not in json.dumps(template_of(shop()))
 
 
 def test_every_queue_is_fed_as_its_limits_say():

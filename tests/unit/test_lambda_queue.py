@@ -228,7 +228,7 @@ async def test_a_message_says_what_api_gateway_put_into_it() -> None:
         assert job.traceparent == trace
         assert job.created == pytest.approx(1589522469.693)
         assert found.refusal is None
-        alone = {**message("m-10", "place", None), "eventSourceARN": "a:b:notes-place-alone"}
+        alone = {**message("m-10", "place", None), "eventSourceARN": "a:b:notes_place-alone"}
         alone["messageAttributes"]["job"] = {"stringValue": "j-1", "dataType": "String"}
         hint = received(alone, tested.runtime).hint
         assert hint is not None

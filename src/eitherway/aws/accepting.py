@@ -12,6 +12,9 @@ from ..policy import Accept
 RETENTION_SECONDS_MAX = 14 * 86_400
 """What SQS keeps a message for at most."""
 
+CORS = "EITHERWAY_CORS_ORIGINS"
+"""The setting by which pages of other origins may call; as a parameter of the stack, here."""
+
 _HEADERS = frozenset(
     [
         *("accept", "age", "authorization", "connection", "cookie", "date", "dnt", "expect"),
@@ -29,14 +32,14 @@ class Accepting(NamedTuple):
     why: str
 
 
-def accepting(operation: Operation, *, has_callers: bool) -> Accepting | None:
+def accepting(operation: Operation, *, has_callers: bool, has_pages: bool) -> Accepting | None:
     """Who accepts requests to this operation; None where none of them are stored.
 
     `ConfigurationError` where `accept="gateway"` cannot be.
     """
     if operation.delivery == "direct" or operation.path is None:
         return None
-    reasons = list(_needs_function(operation, has_callers=has_callers))
+    reasons = list(_needs_function(operation, has_callers=has_callers, has_pages=has_pages))
     if operation.accept == "gateway" and reasons:
         raise ConfigurationError(
             f'{operation.name}: accept="gateway" cannot do for {reasons[0]}: '
@@ -49,7 +52,7 @@ def accepting(operation: Operation, *, has_callers: bool) -> Accepting | None:
     return Accepting("gateway", "straight into the queue")
 
 
-def _needs_function(operation: Operation, *, has_callers: bool) -> Iterator[str]:
+def _needs_function(operation: Operation, *, has_callers: bool, has_pages: bool) -> Iterator[str]:
     """What only code can do before the answer."""
     if operation.delivery == "auto":
         yield 'delivery="auto", which runs the call while there is room'
@@ -68,5 +71,7 @@ def _needs_function(operation: Operation, *, has_callers: bool) -> Iterator[str]
             )
     if has_callers:
         yield "auth=, which asks who the caller is"
+    if has_pages:
+        yield f"{CORS}, which says whose pages may read the answer"
     if operation.deadline_seconds > RETENTION_SECONDS_MAX:
         yield "deadline_seconds= above the 14 days that SQS keeps a message"

@@ -44,9 +44,7 @@ class Built:
         return len(self.template["Resources"])
 
 
-def build(
-    plan: Plan, code: Code, out: Path, *, environment: Sequence[str] = (), zipped: bool = True
-) -> Built:
+def build(plan: Plan, code: Code, out: Path, *, zipped: bool = True) -> Built:
     """Write the stack into the folder `out`. `ConfigurationError`, and then it is as it was.
 
     Not `zipped`, there is no code, and how long it takes to import is not tried.
@@ -66,7 +64,6 @@ def build(
             runtime=f"python{code.python}",
             architecture=code.architecture,
             code_key=made or "code.zip",
-            environment=list(environment),
         )
         text = json.dumps(document, indent=1) + "\n"
         warnings = [*plan.warnings, *_sizes(document, text)]

@@ -18,7 +18,7 @@ from ..errors import ConfigurationError
 from ..gateway.description.schemas import REF, Schemas
 from ..operation import Operation
 from ..settings import Settings
-from .accepting import Accepting, accepting
+from .accepting import CORS, Accepting, accepting
 from .draft4 import IrreducibleError, reduced
 from .feeding import Queue, queue_of
 from .paths import Route, check_routes, own_routes
@@ -53,13 +53,17 @@ class Planned:
 class Plan:
     """An app as a stack called `stack`. `ConfigurationError` for the first thing that cannot be."""
 
-    def __init__(self, app: App, stack: str, settings: Settings) -> None:
+    def __init__(
+        self, app: App, stack: str, settings: Settings, environment: Sequence[str] = ()
+    ) -> None:
         if not names.is_prefix(stack):
             raise ConfigurationError(
                 f"--stack {stack!r}: 1 to {names.PREFIX_LENGTH_MAX} letters, digits and hyphens, "
                 "a letter first"
             )
         self.app = app
+        self.environment = list(environment)  # variables that are parameters of the stack
+        self.has_pages = CORS in self.environment
         self.stack = stack
         self.prefix = settings.prefix.rstrip("/")
         self.has_callers = any(not isinstance(one, Anonymous) for one in app.authenticators)
@@ -93,7 +97,7 @@ class Plan:
                 f"{operation.name}: callbacks need a limit for each host, not kept on AWS: "
                 "leave callbacks= out"
             )
-        accepted = accepting(operation, has_callers=self.has_callers)
+        accepted = accepting(operation, has_callers=self.has_callers, has_pages=self.has_pages)
         at_gateway = accepted is not None and accepted.by == "gateway"
         is_called = operation.path is not None and not at_gateway
         seconds, notes = _front_seconds(operation) if is_called else (None, [])

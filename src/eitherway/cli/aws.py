@@ -1,4 +1,4 @@
-"""`aws build`, `aws lint`, `aws smoke`: an app as API Gateway, Lambda, SQS and DynamoDB."""
+"""`eitherway aws`: an app as API Gateway, Lambda, SQS and DynamoDB, and what is deployed of it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..aws.template import template
 from ..errors import ConfigurationError
 from ..importing import load_app
 from . import aws_options as given
+from .aws_deployed import check_deploy, stack_urls
 from .aws_report import built_document, print_built, print_parity
-from .aws_smoke import Smoke, stack_urls
+from .aws_smoke import Smoke
 from .options import Target, settings_of
 from .store import JsonOption, console, print_json
 
@@ -47,7 +48,7 @@ def build_command(
         files.append(("--requirements", requirements))
     given.check_build(architecture, python, env or [], files)
     priced = Prices.read(prices)
-    plan = _plan(target, stack)
+    plan = _plan(target, stack, env or [])
     code = Code(
         target=target,
         architecture=architecture,
@@ -56,7 +57,7 @@ def build_command(
         extras=given.extras_of(extras),
         included=include or [],
     )
-    built = build(plan, code, out, environment=env or [], zipped=zipped)
+    built = build(plan, code, out, zipped=zipped)
     costs = Costs(built.template, priced, Assumed())
     document = built_document(built, plan, costs, priced)
     if as_json:
@@ -82,6 +83,12 @@ def lint_command(
         console.print(f"{len(found)} found" if found else "nothing found")
     if found:
         raise typer.Exit(2)
+
+
+@cli.command("check")
+def check_command(file: given.TemplateArgument) -> None:
+    """See that a template would be deployed over no other app's stack, before it is."""
+    console.print(check_deploy(file), soft_wrap=True, highlight=False, markup=False)
 
 
 @cli.command("smoke")
@@ -117,19 +124,18 @@ def smoke_command(
             console.print(line, soft_wrap=True)
 
 
-def _plan(target: str, stack: str | None) -> Plan:
+def _plan(target: str, stack: str | None, environment: list[str]) -> Plan:
     app = load_app(target)
-    return Plan(app, given.stack_of(app.name, stack), settings_of())
+    return Plan(app, given.stack_of(app.name, stack), settings_of(), environment)
 
 
 def _template(target: str, stack: str | None) -> dict[str, Any]:
     if target.endswith((".json", ".yaml", ".yml", ".template")):
         return read_template(Path(target))
     return template(
-        _plan(target, stack),
+        _plan(target, stack, []),
         target,
         runtime=f"python{given.PYTHON}",
         architecture="arm64",
         code_key="code.zip",
-        environment=[],
     )

@@ -52,6 +52,9 @@ ZipOption = Annotated[
 LintTarget = Annotated[
     str | None, typer.Argument(metavar="[MODULE:APP|FILE]", help="an app, or a template in JSON")
 ]
+TemplateArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="the template that aws build wrote")
+]
 UrlOption = Annotated[str | None, typer.Option("--url", metavar="URL", help="where the API is")]
 DeployedOption = Annotated[
     str | None, typer.Option("--stack", metavar="NAME", help="a stack to ask for its URLs")

@@ -107,6 +107,7 @@ def _next_steps(document: Mapping[str, Any], built: Built, out: Path) -> Iterato
     if built.code:
         yield f"  aws s3 cp {quote(f'{out}/{built.code}')} s3://BUCKET/"
     template = quote(f"{out}/{TEMPLATE_FILE}")
+    yield f"  eitherway aws check {template} && \\"
     yield (
         f"  aws cloudformation deploy --stack-name {document['stack']} "
         f"--template-file {template} --s3-bucket BUCKET --capabilities CAPABILITY_IAM "

@@ -138,20 +138,6 @@ class Smoke:
             raise SmokeError(f"{method} {url}: {reason}") from None
 
 
-def stack_urls(stack: str) -> tuple[str, str]:
-    """The URLs of a deployed stack, API and WebSocket. `ConfigurationError`."""
-    try:
-        from ..engines.aws.deployed import outputs  # noqa: PLC0415 - it needs the extra
-    except ImportError:
-        raise ConfigurationError(
-            "--stack asks AWS, which needs boto3: pip install 'eitherway[aws]', or give --url"
-        ) from None
-    found = outputs(stack)
-    if "Url" not in found or "SocketUrl" not in found:
-        raise ConfigurationError(f"--stack {stack}: no stack that aws build made")
-    return found["Url"], found["SocketUrl"]
-
-
 def check_url(flag: str, url: str, *schemes: str) -> None:
     """`ConfigurationError` unless it has one of these schemes, a host, and a port if any."""
     try:

@@ -26,3 +26,4 @@ class Capabilities:
     limit_keys: bool  # whether limits can be held for each key
     lanes: bool  # whether jobs can keep an order
     unrecorded_seconds: float = 0.0  # how long an accepted job may wait before it has a record
+    events_lag_seconds: float = 0.0  # how long after a commit `events` may not tell of it yet

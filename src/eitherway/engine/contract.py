@@ -250,4 +250,8 @@ class Engine(OperatedEngine):
         Waits for the first one at most `wait_seconds`. With `jobs`, those of these jobs alone (of
         an owner's where `events_by_owner`), and the cursor may be past others'. Per job: in order,
         without gaps. `EngineError` for a cursor that is none. Safe to cancel.
+
+        A page may be short, or empty, although there is more: going on until one `is_end` comes to
+        all that was committed before. How much of the log one call reads is bounded, however long
+        the log is; one that waits reads on.
         """

@@ -25,3 +25,8 @@ class EventPage:
 
     events: Sequence[Event]
     cursor: str
+    is_end: bool
+    """Nothing that was committed before the call is left after the cursor. False: there may be.
+
+    As far as the log tells of it, which may be `events_lag_seconds` late.
+    """

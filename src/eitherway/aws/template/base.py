@@ -12,15 +12,20 @@ _LOG_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096
 DEAD_WORKER_SECONDS = 60
 
 
-def parameters(code_key: str, environment: list[str]) -> Json:
-    """What is given when the stack is deployed."""
+def parameters(app: str, environment: list[str]) -> Json:
+    """What is given when the stack is deployed.
+
+    `EitherwayApp` is for the stack to remember, and not to be given: a deployment keeps the values
+    that a stack has, and the template of another app does not take this one.
+    """
     return {
-        "CodeBucket": {"Type": "String", "Description": "the S3 bucket with the code"},
-        "CodeKey": {
+        names.APP_PARAMETER: {
             "Type": "String",
-            "Default": code_key,
-            "Description": "the code's key in the bucket",
+            "Default": app,
+            "AllowedValues": [app],
+            "Description": "whose stack it is: leave it as it is",
         },
+        "CodeBucket": {"Type": "String", "Description": "the S3 bucket with the code"},
         "StageName": {
             "Type": "String",
             "Default": "live",
@@ -107,6 +112,7 @@ def outputs(stack: str) -> Json:
         "SocketId": {"Value": ref("Socket")},
         "DeadQueueUrl": {"Value": ref("DeadLetters")},
         "JobsTable": {"Value": ref("Jobs")},
+        "App": {"Value": ref(names.APP_PARAMETER)},
         "Engine": {"Value": sub(f"aws://${{AWS::Region}}/{stack}")},
     }
 

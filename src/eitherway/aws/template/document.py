@@ -21,17 +21,16 @@ def template(
     runtime: str,
     architecture: str,
     code_key: str,
-    environment: list[str],
 ) -> Json:
     """The template of a plan. `target` is where the code has the app: `module:app`."""
     resources = Resources()
     functions = Functions(resources, plan.stack, target, runtime=runtime, architecture=architecture)
     if plan.prefix:
         functions.environment["EITHERWAY_PREFIX"] = plan.prefix
-    for name in environment:
+    for name in plan.environment:
         functions.environment[name] = ref(parameter_of(name))
     add_stores(resources, plan.stack, plan.write_units_max)
-    api = RestApi(resources, plan.stack)
+    api = RestApi(resources, plan.stack, has_pages=plan.has_pages)
     adder = _Operations(plan, resources, functions, api)
     for planned in plan.operations:
         adder.add(planned)
@@ -42,13 +41,16 @@ def template(
         *add_sweeper(resources, functions),
         *add_dead(resources, functions),
     ]
+    if plan.has_pages:
+        api.preflights("Status")
     api.deploy()
     add_alarms(resources, plan.stack, adder.queues, watched)
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"{plan.app.name}: by eitherway aws build. Build it again, do not edit it",
         "Metadata": {"eitherway": {"app": plan.app.name, "stack": plan.stack}},
-        "Parameters": parameters(code_key, environment),
+        "Parameters": parameters(plan.app.name, plan.environment),
+        "Mappings": {"Code": {"Zip": {"Key": code_key}}},
         "Conditions": CONDITIONS,
         "Resources": resources.all,
         "Outputs": outputs(plan.stack),

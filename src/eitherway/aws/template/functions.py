@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...engines.aws import names
 from .cloudformation import Json, Resources, allow, arn, attribute, ref, role, sub
 
-CODE = {"S3Bucket": ref("CodeBucket"), "S3Key": ref("CodeKey")}
+CODE = {"S3Bucket": ref("CodeBucket"), "S3Key": {"Fn::FindInMap": ["Code", "Zip", "Key"]}}
 _READ = "dynamodb:BatchGetItem GetItem Query"
 _WRITE = f"{_READ} BatchWriteItem ConditionCheckItem DeleteItem PutItem UpdateItem"
 
@@ -86,9 +87,10 @@ class Functions:
 
     def send(self) -> Json:
         """Send hints to the queues of this stack, whichever they are."""
-        return allow(
-            "sqs:GetQueueAttributes GetQueueUrl SendMessage", arn("sqs", f"{self._stack}-*")
-        )
+        named = arn(
+            "sqs", f"{names.queues(self._stack)}*"
+        )  # one by one, a new one would change all
+        return allow("sqs:GetQueueAttributes GetQueueUrl SendMessage", named)
 
     def receive(self, *queues: str) -> Json:
         """Be fed from queues by an event source mapping, which uses the function's own role."""

@@ -6,7 +6,9 @@ from ...problem import CATALOGUE, MEDIA_TYPE
 from .cloudformation import Json, Resources, ref
 from .mapping import problem
 
-_REFUSALS: list[tuple[str, str, str, str]] = [  # API Gateway's name for it, ours, status, detail
+_Refusal = tuple[str, str, str, str]
+
+_REFUSALS: list[_Refusal] = [  # API Gateway's name for it, ours, status, detail
     ("BAD_REQUEST_BODY", "invalid-input", "422", "the body does not fit the operation"),
     ("BAD_REQUEST_PARAMETERS", "invalid-input", "422", "a parameter is missing"),
     ("MISSING_AUTHENTICATION_TOKEN", "not-found", "404", "nothing is here"),
@@ -21,13 +23,19 @@ _REFUSALS: list[tuple[str, str, str, str]] = [  # API Gateway's name for it, our
 ]
 
 
-def add_refusals(resources: Resources) -> list[str]:
-    """A gateway response for each, in the words of the gateway at home; their names."""
-    return [_add(resources, *refusal) for refusal in _REFUSALS]
+def add_refusals(resources: Resources, *, has_pages: bool) -> list[str]:
+    """A gateway response for each, in the words of the gateway at home; their names.
+
+    Where pages of other origins call (`has_pages`) any page may read them: there is nothing of the
+    app in them.
+    """
+    more = {"Access-Control-Allow-Origin": "'*'"} if has_pages else {}
+    return [_add(resources, refusal, more) for refusal in _REFUSALS]
 
 
-def _add(resources: Resources, kind: str, name: str, status: str, detail: str) -> str:
-    headers = {"Content-Type": f"'{MEDIA_TYPE}'"}
+def _add(resources: Resources, refusal: _Refusal, more: dict[str, str]) -> str:
+    kind, name, status, detail = refusal
+    headers = {"Content-Type": f"'{MEDIA_TYPE}'", **more}
     if status == "503":
         headers["Retry-After"] = "'1'"
     document = problem(name, detail)

@@ -17,8 +17,9 @@ from .refusals import add_refusals
 class RestApi:
     """One Regional REST API."""
 
-    def __init__(self, resources: Resources, stack: str) -> None:
+    def __init__(self, resources: Resources, stack: str, *, has_pages: bool) -> None:
         self._resources = resources
+        self._served: dict[str, str] = {}  # a path of each resource that has methods
         self._nodes: dict[tuple[str, ...], tuple[Json, Part]] = {}
         self._methods: list[str] = []
         resources.add(
@@ -31,13 +32,19 @@ class RestApi:
         resources.add(
             "Validator", "AWS::ApiGateway::RequestValidator", {"RestApiId": ref("Api"), **validated}
         )
-        self._refusals = add_refusals(resources)
+        self._refusals = add_refusals(resources, has_pages=has_pages)
 
     def function(self, name: str, method: str, path: str, function: str) -> None:
         """Serve `method path` by a function: it gets the request as it is."""
         uri = invocation_of(function)
         integration = {"Type": "AWS_PROXY", "IntegrationHttpMethod": "POST", "Uri": uri}
         self._method(name, method, path, {"Integration": integration})
+
+    def preflights(self, function: str) -> None:
+        """Have a function answer OPTIONS on every path: what a browser asks before it calls."""
+        for path in list(self._served.values()):
+            shape = "/".join(part.shape for part in parts(path))
+            self.function(logical_name(f"preflight /{shape}"), "OPTIONS", path, function)
 
     def queue(
         self,
@@ -123,6 +130,7 @@ class RestApi:
             "AuthorizationType": "NONE",
             **more,
         }
+        self._served.setdefault(json.dumps(resource), path)
         added = self._resources.add(f"{name}Method", "AWS::ApiGateway::Method", properties)
         self._methods.append(added)
 

@@ -31,12 +31,14 @@ from .samples import (
 async def everything(engine: Engine, cursor: str, jobs: Sequence[str] | None = None) -> list[Event]:
     """All events after a cursor, page by page, each of them once."""
     found: dict[tuple[str, int], Event] = {}
-    while (page := await engine.events(cursor, 0, jobs=jobs)).events:
+    is_end = False
+    while not is_end:
+        page = await engine.events(cursor, 0, jobs=jobs)
         news = {(each.job_id, each.sequence): each for each in page.events}
         assert len(news) == len(page.events)
         assert found.keys().isdisjoint(news), "an event was told twice"
         found |= news
-        cursor = page.cursor
+        cursor, is_end = page.cursor, page.is_end
     return list(found.values())
 
 
@@ -188,6 +190,19 @@ class EventCases(EngineHarness):
             (id_, JobState.SUCCEEDED) for id_ in numbered(2, 4)
         }
         assert not await everything(engine, start, [])
+
+    async def test_nothing_is_left_once_a_page_says_so(self, engine: Engine) -> None:
+        """However much of others stands before it: whoever reads to the end finds a job's end."""
+        start = (await engine.events(None, 0)).cursor
+        assert (await engine.events(start, 0)).is_end
+        for batch in range(3):
+            others = range(batch * 100 + 2, batch * 100 + 102)
+            await engine.accept([a_job(number, operation="other") for number in others])
+        await take_new(engine, 1)
+        assert not (await engine.events(start, 0)).is_end
+        told = await everything(engine, start, [job_id(1)])
+        assert [each.state for each in told] == [JobState.QUEUED, JobState.RUNNING]
+        assert await everything(engine, start, [job_id(400)]) == []
 
     async def test_a_long_life_is_told_whole(self, engine: Engine) -> None:
         """More events of some jobs than a page holds come in several, while others happen."""

@@ -31,9 +31,11 @@ ADA, BOB = OwnedBy(owner="ada"), OwnedBy(owner="bob")
 async def owned(engine: Engine, cursor: str, whose: OwnedBy) -> list[Event]:
     """All events of an owner's jobs after a cursor, page by page."""
     found: list[Event] = []
-    while (page := await engine.events(cursor, 0, jobs=whose)).events:
+    is_end = False
+    while not is_end:
+        page = await engine.events(cursor, 0, jobs=whose)
         found += page.events
-        cursor = page.cursor
+        cursor, is_end = page.cursor, page.is_end
     return found
 
 

@@ -18,6 +18,9 @@ _YEAR_SECONDS = 365 * 24 * 3600
 _RETENTION_SECONDS = 14 * 86_400.0
 """Of a queue, at most: what API Gateway put there has no record before a worker took it."""
 
+_LAG_SECONDS = 2.0
+"""Of a stream behind its table, generously: it says "near real time"."""
+
 CAPABILITIES = Capabilities(
     durability="replicated",
     payload_bytes_max=256 * 1024,
@@ -32,4 +35,5 @@ CAPABILITIES = Capabilities(
     limit_keys=False,
     lanes=False,
     unrecorded_seconds=_RETENTION_SECONDS,
+    events_lag_seconds=_LAG_SECONDS,
 )

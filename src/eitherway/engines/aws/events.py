@@ -25,7 +25,7 @@ async def events(
 ) -> EventPage:
     """Events after the cursor; waits for the first one. With None the cursor of now."""
     if after is None:
-        return EventPage(events=(), cursor=to_cursor(await _now(core.log)))
+        return EventPage(events=(), cursor=to_cursor(await _now(core.log)), is_end=True)
     places = await _resumed(core.log, after)
     until = core.store.clock.monotonic() + wait_seconds
     while True:
@@ -33,7 +33,7 @@ async def events(
         found, places, is_end = await _page(core.log, places, jobs)
         left = until - core.store.clock.monotonic()
         if found or left <= 0 or core.wake.closed:
-            return EventPage(events=found, cursor=to_cursor(places))
+            return EventPage(events=found, cursor=to_cursor(places), is_end=is_end)
         if is_end:
             await core.wake.wait(Topic.EVENTS, seen, min(left, _PAUSE_SECONDS))
 
@@ -52,7 +52,7 @@ async def _end(log: Stream, shard: str) -> str:
     for _ in range(_READS_MAX):
         piece = await log.read(shard, place)
         place = piece.place
-        if piece.is_last:
+        if piece.is_last or piece.ended:
             log.ends[shard] = place
             return place
     return await log.now(shard)
@@ -74,7 +74,7 @@ async def _resumed(log: Stream, cursor: str) -> dict[str, str]:
 async def _page(
     log: Stream, places: dict[str, str], jobs: WhichJobs | None
 ) -> tuple[list[Event], dict[str, str], bool]:
-    """The next events of these jobs, the places after them, and whether that is all for now."""
+    """The next events of these jobs, the places after them, whether all shards were read out."""
     found: list[Event] = []
     at = dict(places)
     is_end = True
@@ -86,13 +86,12 @@ async def _page(
                 replace(event, cursor=to_cursor({**at, shard: place})) for place, event in wanted
             ]
             at[shard] = piece.place
-            if piece.is_last:
+            if piece.is_last or piece.ended:
                 log.ends[shard] = piece.place
-            if piece.ended:
-                await _go_on(log, at, shard)
-            if wanted or piece.is_last:
+            if wanted or piece.is_last or piece.ended:
                 break
-        is_end = is_end and piece.is_last
+        is_out = not await _goes_on(log, at, shard) if piece.ended else piece.is_last
+        is_end = is_end and is_out
     return found, at, is_end
 
 
@@ -106,10 +105,11 @@ def _wanted(piece: Piece, jobs: WhichJobs | None) -> Sequence[tuple[str, Event]]
     return [pair for pair in there if pair[1].job_id in ids]
 
 
-async def _go_on(log: Stream, at: dict[str, str], ended: str) -> None:
-    """A shard is over: those that follow it are read from their beginning."""
+async def _goes_on(log: Stream, at: dict[str, str], ended: str) -> bool:
+    """A shard is over: those that follow it, if any, are read from their beginning."""
     shards = await log.shards(fresh=True)
     following = [shard.id for shard in shards.values() if shard.parent == ended]
     if following:
         del at[ended]
         at.update(dict.fromkeys(following, BEGINNING))
+    return bool(following)

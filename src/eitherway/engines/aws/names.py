@@ -16,6 +16,9 @@ PREFIX = "eitherway"
 
 PREFIX_LENGTH_MAX = 32
 
+APP_PARAMETER = "EitherwayApp"
+"""The parameter by which a stack remembers whose it is."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+\Z")
 _ODD = re.compile(r"[^A-Za-z0-9_-]+")
 _DIGEST_LENGTH = 10
@@ -41,6 +44,11 @@ def channels_table(prefix: str) -> str:
     return f"{prefix}-channels"
 
 
+def queues(prefix: str) -> str:
+    """How the names of all queues of a stack begin, and of no other: no prefix has a `_`."""
+    return f"{prefix}_"
+
+
 def queue(prefix: str, operation: str, *, alone: bool = False) -> str:
     """The queue of an operation's hints; with `alone` that of its suspects."""
     return _fit(prefix, operation, "-alone" if alone else "")
@@ -48,15 +56,15 @@ def queue(prefix: str, operation: str, *, alone: bool = False) -> str:
 
 def dead_queue(prefix: str) -> str:
     """Where hints go that nobody could take; no operation's queue has this name."""
-    return f"{prefix}--dead"
+    return f"{queues(prefix)}-dead"
 
 
 def _fit(prefix: str, name: str, ending: str) -> str:
-    plain = f"{prefix}-{name}{ending}"
+    plain = f"{queues(prefix)}{name}{ending}"
     is_clear = _PLAIN.match(plain) and not name.startswith("-") and not name.endswith("-alone")
     if is_clear and len(plain) <= LENGTH_MAX:
         return plain
     digest = sha256(name.encode()).hexdigest()[:_DIGEST_LENGTH]
     room = LENGTH_MAX - len(prefix) - len(ending) - _DIGEST_LENGTH - 2
     words = _ODD.sub("-", name)[:room].strip("-")
-    return f"{prefix}-{words}-{digest}{ending}"
+    return f"{queues(prefix)}{words}-{digest}{ending}"

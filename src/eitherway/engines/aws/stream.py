@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from ...engine.values import Event
-from ...errors import EngineError
+from ...errors import EngineError, EngineUnavailableError
 from ...job import JobState
 from .cursors import BEGINNING, at, split
 from .store import Store, code_of
@@ -19,6 +19,9 @@ RECORDS = 250
 """Of one request: about a millisecond of the event loop, of those who are told."""
 
 _SHARDS_KNOWN_SECONDS = 30.0
+_CLOCKS_SECONDS = 1.0
+"""By which our clock may be ahead of the stream's."""
+
 _ITERATORS_MAX = 100
 _GONE = frozenset({"TrimmedDataAccessException", "ResourceNotFoundException"})
 
@@ -39,8 +42,8 @@ class Piece:
     place: str
     events: list[tuple[str, Event]] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)  # jobs that are no more
-    is_last: bool = False  # there is no more for now, as far as one can tell
-    ended: bool = False  # and there will be none
+    is_last: bool = False  # nothing came: there is no more for now, as far as one can tell
+    ended: bool = False  # and after what came there will be none
 
 
 class Stream:
@@ -77,11 +80,11 @@ class Stream:
             self._iterators.pop((shard, place), None)
             answer = await self._records(shard, place)
         following = answer.get("NextShardIterator")
-        is_last = len(answer["Records"]) < RECORDS
-        piece = Piece(place, is_last=is_last, ended=is_last and following is None)
+        # A short piece may have more after it: a request ends at a megabyte, or as it likes.
+        piece = Piece(place, is_last=not answer["Records"], ended=following is None)
         for record in answer["Records"]:
             _add(piece, record, place)
-        if piece.place == place and following is not None:  # an empty piece is not the end of all
+        if piece.place == place and following is not None:  # nothing of it is told, more may come
             self._keep(shard, place, following)
         return piece
 
@@ -95,14 +98,22 @@ class Stream:
             del self._iterators[next(iter(self._iterators))]
 
     async def _start(self, shard: str, place: str) -> str:
-        if place == BEGINNING or place.startswith("@"):
+        if place.startswith("@"):
+            when = float(place[1:]) - _CLOCKS_SECONDS
+            try:
+                return await self._iterator(shard, ShardIteratorType="AT_TIMESTAMP", Timestamp=when)
+            except EngineUnavailableError:
+                raise
+            except EngineError:  # an older boto3 does not know it, and what is to come is refused
+                place = BEGINNING
+        if place == BEGINNING:
             return await self._iterator(shard, ShardIteratorType="TRIM_HORIZON")
         sequence, _ = split(place)
         return await self._iterator(
             shard, ShardIteratorType="AT_SEQUENCE_NUMBER", SequenceNumber=sequence
         )
 
-    async def _iterator(self, shard: str, **where: str) -> str:
+    async def _iterator(self, shard: str, **where: str | float) -> str:
         streams, arn = self._store.streams, await self._stream()
         answer = await self._ask(streams.get_shard_iterator, StreamArn=arn, ShardId=shard, **where)
         return str(answer["ShardIterator"])
@@ -155,9 +166,8 @@ def _add(piece: Piece, record: Mapping[str, Any], after: str) -> None:
     told = 0
     if after.startswith("@"):
         written = change.get("ApproximateCreationDateTime")
-        if written is not None and written.timestamp() < float(after[1:]) - 1:
-            piece.place = at(sequence, len(events_of(image)))
-            return
+        if written is not None and written.timestamp() < float(after[1:]) - _CLOCKS_SECONDS:
+            return  # the place stays: what follows may be of before, too
     elif after != BEGINNING and sequence == split(after)[0]:
         told = split(after)[1]
     if image is None or "gone" in image:

@@ -14,7 +14,7 @@ PAGE_MAX = 250
 
 def now_page(reader: Reader) -> EventPage:
     """No events, and the cursor of now."""
-    return EventPage(events=(), cursor=str(_now(reader)))
+    return EventPage(events=(), cursor=str(_now(reader)), is_end=True)
 
 
 def page_after(reader: Reader, cursor: str, jobs: WhichJobs | None) -> EventPage:
@@ -43,7 +43,11 @@ def page_after(reader: Reader, cursor: str, jobs: WhichJobs | None) -> EventPage
     )
     if not rows and where["after"] > _now(reader):
         raise EngineError(f"the cursor {cursor!r} is of another log than this one")
-    return EventPage(events=events, cursor=str(rows[-1][0]) if rows else cursor)
+    return EventPage(
+        events=events,
+        cursor=str(rows[-1][0]) if rows else cursor,
+        is_end=len(rows) < PAGE_MAX,
+    )
 
 
 def _now(reader: Reader) -> int:

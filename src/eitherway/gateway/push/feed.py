@@ -69,6 +69,7 @@ class Feed:
     ) -> None:
         self._runtime = runtime
         self._engine = runtime.engine
+        self._clock = runtime.clock
         self._spans = runtime.spans
         self._owner = None if principal is None else principal.id
         self._owned: OwnedJobs | None = None
@@ -163,17 +164,25 @@ class Feed:
             cursor = None
         if cursor is None:
             cursor = await self._begin(jobs)
+        until = self._clock.monotonic() + self._engine.capabilities.events_lag_seconds
         while True:
             self._missed = False
-            page = await self._engine.events(cursor, 0, jobs=jobs)
+            page = await self._engine.events(cursor, self._doubt(records, until), jobs=jobs)
             cursor = page.cursor
             for news in await read_news(self._engine, page.events):
                 await self._tell(news)
-            if not page.events and not self._missed:
+            is_read = page.is_end and not page.events and not self._missed
+            if is_read and not self._doubt(records, until):
                 break
             await asyncio.sleep(0)  # others have their turn: neither read nor write may have waited
         self._behind.difference_update(jobs)
         await self._channel.caught_up(records)
+
+    def _doubt(self, records: Iterable[JobRecord], until: float) -> float:
+        """For how many seconds the log may not tell yet how some of them ended."""
+        ended = (each for each in records if each.done)
+        told = all(self._last.get(each.id, each.revision) >= each.revision for each in ended)
+        return 0.0 if told else max(0.0, until - self._clock.monotonic())
 
     async def _begin(self, jobs: Sequence[str]) -> str:
         """Tell how the jobs are now. The last event has a cursor from which all of them go on."""

@@ -57,7 +57,7 @@ class OwnedJobs:
             cursor = page.cursor
             for news in await read_news(self._engine, page.events):
                 await tell(news)
-            if not page.events and not self.missed:
+            if page.is_end and not page.events and not self.missed:
                 break
             await asyncio.sleep(0)  # others have their turn
         self.behind = False

@@ -133,11 +133,13 @@ class EventStreams:
         if not all(record is not None and record.done for record in records):
             return False
         try:
-            return not (await self._runtime.engine.events(after, 0, jobs=jobs)).events
+            lag = self._runtime.engine.capabilities.events_lag_seconds
+            page = await self._runtime.engine.events(after, lag, jobs=jobs)
         except EngineUnavailableError:
             raise
         except EngineError:  # no such cursor: the stream says so
             return False
+        return page.is_end and not page.events
 
 
 class _Stream:
