@@ -104,11 +104,11 @@ class _Group:
     def write(self) -> None:
         """Store what was decided."""
         self._items.store()
-        if self._jobs:
-            insert(self._tx, self._jobs)
         self._tx.at_step("settle.items")
         self._tx.each("settle", list(self._records.values()))
         self._tx.add_events(list(self._records))
+        if self._jobs:  # a job ends before those that it asks for are told of
+            insert(self._tx, self._jobs)
         self._count()
         for row in self._left:
             self._tx.let_out(row.lane, row.width)
