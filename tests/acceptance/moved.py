@@ -15,6 +15,7 @@ from typing import Self
 
 import httpx
 from service import tick
+from sqlalchemy import create_engine, text
 
 from tools import tool
 
@@ -42,6 +43,7 @@ class Shop(ABC):
             **environment,
         }
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._database = create_engine(database)
 
     def __enter__(self) -> Self:
         self.start("database")
@@ -51,6 +53,7 @@ class Shop(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._database.dispose()
         for name in reversed(self.running):
             self.kill(name)
 
@@ -89,6 +92,11 @@ class Shop(ABC):
                     return
             assert all(one.poll() is None for one in self.running.values()), self.logs()
             await tick()
+
+    def paid(self) -> int:
+        """How many orders are, by what its database says: a request for each takes too long."""
+        with self._database.connect() as connection:
+            return connection.scalar(text("SELECT count(*) FROM orders WHERE status = 'paid'")) or 0
 
     def logs(self) -> str:
         """What its processes have said."""

@@ -114,8 +114,6 @@ def test_what_outlives_its_function_is_given_back_and_not_counted(stack: Stack) 
     ended = stack.job(send(stack, "/endless", {"name": "endless"}), within_seconds=30)
     assert (ended["status"], ended["result"], ended["attempt"]) == ("succeeded", 2, 1)
     assert [one["outcome"] for one in ended["attempts"]] == ["interrupted", "succeeded"]
-    said = stack.server.log.read_text()
-    assert "timed out after" not in said, "it gave back in time, and was not cut off"
 
 
 def test_an_environment_that_is_told_to_end_gives_its_job_back_at_once(stack: Stack) -> None:
