@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,10 @@ def test_what_outlives_its_function_is_given_back_and_not_counted(stack: Stack) 
     ended = stack.job(send(stack, "/endless", {"name": "endless"}), within_seconds=30)
     assert (ended["status"], ended["result"], ended["attempt"]) == ("succeeded", 2, 1)
     assert [one["outcome"] for one in ended["attempts"]] == ["interrupted", "succeeded"]
+    began, over = (
+        datetime.fromisoformat(ended["attempts"][0][at]) for at in ("started", "finished")
+    )
+    assert over - began < timedelta(seconds=3), "it gave back in time, and was not cut off"
 
 
 def test_an_environment_that_is_told_to_end_gives_its_job_back_at_once(stack: Stack) -> None:
