@@ -17,6 +17,7 @@ from .problem import Problem
 
 if TYPE_CHECKING:  # a worker runs an app without it
     from .gateway.asgi import Gateway
+    from .gateway.plain import PlainDoors
 
 logger = logging.getLogger("eitherway")
 
@@ -40,6 +41,7 @@ class Hosting(ABC):
         self._layers: list[Callable[[AsgiApp], AsgiApp]] = []
         self._lifespans = Lifespans()
         self._serving: AsgiApp | None = None  # the gateway within its middleware, while open
+        self.plain_doors: PlainDoors = {}  # past ASGI, where there is no middleware
 
     @property
     def mounted(self) -> Sequence[str]:
@@ -104,10 +106,12 @@ class Hosting(ABC):
                 running = mounted_lifespan(mounted, state)
                 openings.append((f"the application at {prefix or '/'}", running))
             self._serving = gateway.within(self._layers)
+            if self._serving is gateway:
+                self.plain_doors = gateway.plain_doors
         await self._lifespans.start(openings)
 
     async def _close_hosted(self) -> None:
-        self._serving = None
+        self._serving, self.plain_doors = None, {}
         await self._lifespans.stop()
 
     def _entered(self, lifespan: Lifespan) -> AbstractAsyncContextManager[None]:

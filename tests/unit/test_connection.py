@@ -1,20 +1,13 @@
 """The server's protocol, in this process: what it serves, refuses and closes."""
 
 import asyncio
-import socket
-from contextlib import asynccontextmanager
-from functools import partial
 from types import SimpleNamespace
 
 import pytest
-import uvicorn
 
 from eitherway.gateway.whole import Answering, lines_of
-from eitherway.server.bounds import Bounds
-from eitherway.server.connection import Connection
-from eitherway.server.crowd import Crowd
 from eitherway.server.exchange import Exchange
-from eitherway.settings import Settings
+from served import exchange, served
 
 
 async def echo(scope, receive, send):
@@ -27,31 +20,6 @@ async def echo(scope, receive, send):
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-@asynccontextmanager
-async def served(app=echo):
-    """Where it listens."""
-    crowd = Crowd(Bounds.of(Settings()), lambda _: None)
-    http = partial(Connection, crowd=crowd)
-    config = uvicorn.Config(app, http=http, lifespan="off", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = listener.getsockname()
-        crowd.start()
-        task = asyncio.create_task(server.serve(sockets=[listener]))
-        yield address
-        server.should_exit = True
-        await task
-        crowd.stop()
-
-
-async def exchange(address, sent):
-    reader, writer = await asyncio.open_connection(*address)
-    writer.write(sent)
-    answer = await reader.read()  # up to the end: each of these closes
-    writer.close()
-    return answer
 
 
 LAST = b"Host: x\r\nConnection: close\r\n"
@@ -78,7 +46,7 @@ LAST = b"Host: x\r\nConnection: close\r\n"
 )
 async def test_each_request_has_its_status(sent, status):
     """What can be served, and what is too long, too many or no HTTP."""
-    async with served() as address:
+    async with served(echo) as address:
         answer = await exchange(address, sent)
     assert answer.split(b" ", 2)[1] == status
 
@@ -86,7 +54,7 @@ async def test_each_request_has_its_status(sent, status):
 async def test_pipelined_requests_are_answered_in_turn():
     """The second waits for the first, and the last closes."""
     first = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
-    async with served() as address:
+    async with served(echo) as address:
         answer = await exchange(address, first + b"GET / HTTP/1.1\r\n" + LAST + b"\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == 2
     assert answer.index(b"\r\n\r\n2") < answer.index(b"\r\n\r\n0")
@@ -226,7 +194,7 @@ async def test_who_is_behind_a_proxy_is_told_apart():
 
 async def test_many_pipelined_requests_are_read_on_after_each_other():
     """Reading pauses while some wait, and goes on once none does."""
-    async with served() as address:
+    async with served(echo) as address:
         reader, writer = await asyncio.open_connection(*address)
         writer.write((ONE + b"\r\n") * 5)
         for _ in range(5):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -29,6 +30,13 @@ class _Queue:
     accepted: int = 0  # by this process, since it was looked up
     ends: deque[tuple[float, int]] = field(default_factory=deque)  # when, and how many by then
     rate: float | None = None  # a second, by the last look
+    looked: float = -math.inf  # when that was
+
+    def outlook(self) -> Outlook:
+        """Of the last one that waits."""
+        number = max(1, self.waiting + self.accepted)
+        rate = self.rate
+        return Outlook(number - 1, None if rate is None else round(number / rate, 1))
 
     def per_second(self) -> float | None:
         """How many jobs end a second of late."""
@@ -48,23 +56,30 @@ class Forecast:
 
     async def of(self, operation: str, *, accepted: int = 0) -> Outlook:
         """For a job that waits; `accepted` is how many this process has just accepted."""
+        outlook = self.at_hand(operation, accepted=accepted)
+        if outlook is None:
+            try:
+                await self._look(operation)
+            except EngineError:
+                return Outlook()  # nobody is refused for that
+            outlook = self._queues[operation].outlook()
+        return outlook
+
+    def at_hand(self, operation: str, *, accepted: int = 0) -> Outlook | None:
+        """The same, where nobody has to look for it; None: ask `of`, of none that is new."""
         queue = self._queues.get(operation)
         if queue is None:
             queue = self._queues[operation] = _Queue()
         queue.accepted += accepted
-        now = self._clock.monotonic()
-        if not queue.ends or now - queue.ends[-1][0] >= _LOOK_SECONDS:
-            try:
-                await self._look(operation, queue, now)
-            except EngineError:
-                return Outlook()  # nobody is refused for that
-        ahead = max(0, queue.waiting + queue.accepted - 1)
-        rate = queue.rate
-        return Outlook(ahead, None if rate is None else round((ahead + 1) / rate, 1))
+        if self._clock.monotonic() - queue.looked >= _LOOK_SECONDS:
+            return None
+        return queue.outlook()
 
-    async def _look(self, operation: str, queue: _Queue, now: float) -> None:
+    async def _look(self, operation: str) -> None:
+        now = self._clock.monotonic()
         (flow,) = await self._engine.flow([operation])
-        queue.waiting, queue.accepted = flow.waiting, 0
+        queue = self._queues[operation]
+        queue.waiting, queue.accepted, queue.looked = flow.waiting, 0, now
         queue.ends.append((now, flow.ended))
         while queue.ends[0][0] < now - _WINDOW_SECONDS:
             queue.ends.popleft()

@@ -18,7 +18,7 @@ each method: `docs/adr/0002-engine-contract.md`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 
 from ..clock import Clock
@@ -81,8 +81,8 @@ class Engine(OperatedEngine):
         """Let go of everything; what was accepted stays. Idempotent, bounded."""
 
     @abstractmethod
-    async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
-        """Store jobs and their messages, durably at `capabilities.durability` on return.
+    def accept(self, jobs: Sequence[NewJob]) -> Awaitable[Sequence[bool]]:
+        """Store jobs and their messages, durably at `capabilities.durability` once awaited.
 
         True where the job is new, False where this id was accepted before (nothing changes then).
 

@@ -11,6 +11,7 @@ from ..attempt.runtime import Runtime
 from ..auth import Anonymous, Authenticator
 from ..errors import BacklogFullError, ConfigurationError, EngineError, EngineUnavailableError
 from ..lifespan import AsgiApp
+from ..operation import Operation
 from ..problem import Problem
 from .admin import Admin
 from .browser_module import show_module
@@ -25,10 +26,11 @@ from .mounts import Mount
 from .observe import Observer
 from .operations import OperationDoor
 from .parts import Parts, parts_of
+from .plain import PlainDoor, plain_url
 from .problem_pages import show_problem
 from .push.doors import Push
 from .redaction import redact_tickets
-from .routes import Request, Routes
+from .routes import Endpoint, Request, Routes
 from .tickets import TicketResource
 from .whole import Answering
 from .wire import (
@@ -59,6 +61,7 @@ class Gateway:
         self._runtime = runtime
         self._authenticators = authenticators
         self._routes = Routes()
+        self.plain_doors: dict[tuple[bytes, bytes], PlainDoor] = {}  # by method and URL
         self._served = parts_of(runtime.settings.serve)
         self.health = Health(runtime)
         named = any(not isinstance(one, Anonymous) for one in authenticators)
@@ -89,7 +92,28 @@ class Gateway:
         for operation in runtime.operations:
             door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted, gatekeeper)
             parts.operation(operation, door)
+            if gatekeeper is None:
+                self._add_plain(operation, f"{prefix}/jobs")
         parts.problems(show_problem)
+
+    def _add_plain(self, operation: Operation, jobs_path: str) -> None:
+        """Let a server of ours have plain requests accepted, where nobody has to see each."""
+        runtime, url, method = self._runtime, plain_url(operation), operation.method
+        is_seen = runtime.settings.access_log or runtime.spans.exports
+        if url and method and "operations" in self._served and not is_seen:
+            door = PlainDoor(runtime, operation, jobs_path, self._resuming)
+            self.plain_doors[method.encode(), url] = door
+
+    def _resuming(self, endpoint: Endpoint) -> AsgiApp:
+        """Answers with this endpoint a request that had another door."""
+
+        def answer(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            answering = Answering(send)
+            request = Request(scope, receive, answering, answering.fields)
+            self._routes.find(request)
+            return self._answer(request, answering, endpoint)
+
+        return answer
 
     async def open(self) -> None:
         """Open the authenticators, on the engine that is open."""
@@ -135,10 +159,12 @@ class Gateway:
             finally:
                 serving.answered(request.route, answering.status)
 
-    async def _answer(self, request: Request, answering: Answering) -> None:
+    async def _answer(
+        self, request: Request, answering: Answering, endpoint: Endpoint | None = None
+    ) -> None:
         scope = request.scope
         try:
-            await self._routes.find(request)(request)
+            await (endpoint or self._routes.find(request))(request)
         except RefusedError as refusal:
             await self._refuse(request, refusal)
         except BacklogFullError as error:

@@ -102,6 +102,7 @@ class OperationDoor:
     def _ask(self, request: Request, body: bytes) -> Asked:
         """What the request asks, decoded and checked, once. `RefusedError`."""
         binding, scope, first = self._operation.binding, request.scope, request.first
+        seen = scope["headers"] if binding.takes_context else ()
         callback = self._callback_header.of(request) if b"callback-url" in first else None
         key = self._key_header.use(request, body)
         params: Params = {**query(scope), **request.params} if binding.takes_params else {}
@@ -117,7 +118,7 @@ class OperationDoor:
             operation=self._operation,
             body=body,
             params=params,
-            headers=handler_headers(scope, self._credentials) if binding.takes_context else {},
+            headers=handler_headers(seen, self._credentials),
             arguments=arguments,
             counted=counted,
             key=key,

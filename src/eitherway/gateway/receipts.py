@@ -13,7 +13,7 @@ from ..job import JobRecord, JobState
 from ..operation import Operation
 from ..problem import Answer
 from .documents import job_document, outlook_of
-from .preference import NONE, Preferences, applied
+from .preference import NONE, VARY, Preferences, applied
 from .receipt_form import ReceiptForm, fields_of_receipt
 from .routes import Request
 from .whole import Lines, lines_of
@@ -24,9 +24,11 @@ from .wire import (
     respond,
     respond_answer,
     respond_lines,
+    url_of,
 )
 
 T = TypeVar("T")
+_VARY = lines_of([VARY])
 
 
 class Receipts:
@@ -78,6 +80,15 @@ class Receipts:
         if wished is not NONE:
             lines = Lines(lines + lines_of(_honoured(wished, None)))
         await respond_lines(request.send, 202, lines, document)
+
+    def at_hand(self, job: NewJob, scheme: str, host: bytes) -> tuple[Lines, bytes] | None:
+        """The same answer, whole, where nobody has to look for anything to make it."""
+        outlook = self._runtime.forecast.at_hand(job.operation, accepted=1)
+        if outlook is None:
+            return None
+        url = self._public_url.rstrip("/") if self._public_url else url_of(scheme, host)
+        lines, document = self._form.filled(job, url + self._jobs_path, outlook)
+        return Lines(lines + _VARY), document
 
     def _jobs_url(self, request: Request) -> str:
         return base_url(request.scope, self._public_url) + self._jobs_path

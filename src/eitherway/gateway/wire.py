@@ -68,11 +68,13 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
-def handler_headers(scope: Scope, credentials: Container[bytes] = ()) -> dict[str, str]:
+def handler_headers(
+    headers: Iterable[Header], credentials: Container[bytes] = ()
+) -> dict[str, str]:
     """The headers that a handler may see, by lower-case name: `credentials` are none of them."""
     return {
         name.decode("latin-1"): value.decode("latin-1")
-        for name, value in scope["headers"]
+        for name, value in headers
         if name not in _NOT_FOR_HANDLERS and name not in credentials
     }
 
@@ -217,11 +219,12 @@ def base_url(scope: Scope, public_url: str | None) -> str:
     if host is None:
         server = scope.get("server") or ("localhost", None)
         host = f"{server[0]}:{server[1]}".encode() if server[1] else str(server[0]).encode()
-    return _url(scope.get("scheme", "http"), host, scope.get("root_path", ""))
+    return url_of(scope.get("scheme", "http"), host, scope.get("root_path", ""))
 
 
 @lru_cache(maxsize=16)
-def _url(scheme: str, host: bytes, root: str) -> str:
+def url_of(scheme: str, host: bytes, root: str = "") -> str:
+    """What is served there, as absolute links begin."""
     return f"{scheme}://{host.decode('latin-1')}{root}"
 
 

@@ -13,42 +13,38 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..gateway.plain import SPECIAL
 from ..gateway.wire import Scope
 from ..problem import Problem
-from .bounds import (
-    FIRST_REQUEST_SECONDS,
-    HEADERS_MAX,
-    LINGER_BYTES_MAX,
-    PIPELINED_MAX,
-    UNREAD_BYTES_MAX,
-)
-from .crowd import Crowd, Place
+from .bounds import FIRST_REQUEST_SECONDS, HEADERS_MAX, PIPELINED_MAX
+from .crowd import Crowd
 from .exchange import Exchange, answering
-from .measure import TOO_MANY_HEADERS, Measure, StopParsingError, malformed
+from .measure import TOO_MANY_HEADERS, StopParsingError, malformed
 from .outgoing import Outgoing
+from .plain import PlainExchange, doors_of
 from .request import FORWARDED, scope_of, without_upgrade
+from .waiting import WaitingConnection
 
 
-class Connection(HttpToolsProtocol):
+class Connection(WaitingConnection):
     """uvicorn's, which refuses what is too long, too slow, or ambiguous."""
 
-    place: Place | None = None
-    cycle: Exchange
     scope: Any  # uvicorn's types of ASGI are other names for the same
 
     def __init__(self, *args: Any, crowd: Crowd, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._crowd = crowd
-        self._measure = Measure(crowd.bounds)
-        self._deaf = False  # what still comes is not read any more
+        super().__init__(*args, crowd=crowd, **kwargs)
         self._last = False  # the server stops: one request, and no more
         self._problem: Problem | None = None  # that made a callback stop the parser
-        self._ignored_bytes = 0
+        self._plain: PlainExchange | None = None  # that has begun in this data
         self._behind_proxy = self.app
         if isinstance(self.app, ProxyHeadersMiddleware):
             self.app = self.app.app
+        self._plain_doors = doors_of(self.app, self.root_path)
+
+    def start(self, cycle: Exchange, app: Any) -> None:
+        """Have an application answer."""
+        self._start_asgi_task(cycle, app)
 
     # -- the transport ---------------------------------------------------------------------------
 
@@ -85,9 +81,13 @@ class Connection(HttpToolsProtocol):
                 self._parse_without_upgrade(data[upgrade.args[0] :])
             return
         except HttpParserError:
+            self._plain = None
             if not self._deaf:
                 self._refuse(self._problem or malformed(""))
             return
+        if self._plain is not None:  # there is more to come
+            plain, self._plain = self._plain, None
+            plain.hand_over(self.app)
         problem = None
         if measure.in_head:
             problem = measure.unfinished_head(len(data), self.url, self.headers)
@@ -123,22 +123,6 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None:
             self.outgoing.end()
 
-    def make_room(self) -> None:
-        """Close at once: another connection needs the place."""
-        self._crowd.move(self, None)
-        self.connections.discard(self)
-        self.outgoing.abort()
-
-    def out_of_time(self) -> None:
-        """What it waits for took too long."""
-        crowd, in_request = self._crowd, self._measure.in_head or self._measure.in_body
-        if self.place is crowd.leaving or not in_request:
-            self.make_room()
-        elif self.flow.read_paused or self._on_pace():  # paused: it is us who do not read
-            crowd.renew(self)
-        else:
-            self._refuse(Problem.of("request-timeout"))
-
     # -- the parser's callbacks ------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
@@ -168,9 +152,20 @@ class Connection(HttpToolsProtocol):
         if problem is not None:
             self._stop_parsing(problem)
         self._measure.begin_body()
-        self.scope = scope_of(self, method.decode("ascii"), version)
+        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self._last
+        door = self._plain_doors.get((method, self.url))
+        if door is not None and version == "1.1" and keep_alive and self._may_be_plain(fields):
+            self.cycle = self._plain = PlainExchange(self, door, fields, method)
+            self.headers = []
+            return
+        self.scope = scope_of(self, method.decode("ascii"), version, self.url, self.headers)
         if not self.parser.should_upgrade():  # or the parser stops, and `data_received` goes on
-            self._serve(fields, keep_alive=version != "1.0" and self.parser.should_keep_alive())
+            self._serve(fields, keep_alive=keep_alive)
+
+    def _may_be_plain(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Whether nothing comes before the request, and it says nothing special, each once."""
+        is_next = self.cycle is None or self.cycle.response_complete
+        return is_next and len(fields) == len(self.headers) and SPECIAL.isdisjoint(fields)
 
     def _serve(self, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
         """Begin with a request, once those before it are answered."""
@@ -178,7 +173,7 @@ class Connection(HttpToolsProtocol):
         self.cycle = Exchange(
             self,
             self.scope,
-            keep_alive=keep_alive and not self._last,
+            keep_alive=keep_alive,
             continues=fields.get(b"expect", b"").lower() == b"100-continue",
         )
         app = self.app if FORWARDED.isdisjoint(fields) else self._behind_proxy
@@ -192,6 +187,9 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Some of the body."""
         self._measure.body_bytes += len(body)
+        if self._plain is not None and not self._plain.body:
+            self._plain.body = body
+            return
         if not self.cycle.response_complete and self.cycle.feed(body) > HIGH_WATER_LIMIT:
             self.flow.pause_reading()
 
@@ -204,7 +202,10 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The last byte of a request."""
         self._measure.in_body = False
-        if not self.parser.should_upgrade() and not self.cycle.response_complete:
+        if self._plain is not None:
+            plain, self._plain = self._plain, None
+            plain.complete()
+        elif not self.parser.should_upgrade() and not self.cycle.response_complete:
             self.cycle.more_body = False
             self.cycle.set()
 
@@ -233,39 +234,6 @@ class Connection(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         self.data_received(head + rest)
-
-    # -- what it waits for -----------------------------------------------------------------------
-
-    def _take_place(self) -> None:
-        crowd = self._crowd
-        if self._measure.in_head:
-            crowd.move(self, crowd.heads)
-        elif self._measure.in_body:
-            crowd.move(self, crowd.bodies)
-        elif self.cycle is not None:
-            crowd.move(self, crowd.idle if self.cycle.response_complete else None)
-
-    def _on_pace(self) -> bool:
-        """Whether it is in a body that comes fast enough, and that somebody waits for."""
-        in_body = self.place is self._crowd.bodies and not self.cycle.response_complete
-        return in_body and self._measure.on_pace(self._crowd.bodies.seconds)
-
-    def _unwanted(self, size: int) -> bool:
-        """Whether this is too much of a body whose request is answered; then close."""
-        if not self.cycle.response_complete:
-            return False
-        self._ignored_bytes += size
-        if self._ignored_bytes > UNREAD_BYTES_MAX:
-            self.close()
-        return self._deaf
-
-    def _ignore(self, size: int) -> None:
-        self._ignored_bytes += size
-        if self._ignored_bytes > LINGER_BYTES_MAX:
-            if self.place is self._crowd.leaving:
-                self.transport.abort()
-            else:
-                self.flow.pause_reading()  # until what came before is answered
 
     # -- refusing --------------------------------------------------------------------------------
 

@@ -20,9 +20,10 @@ FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy says of whom a request came from."""
 
 
-def scope_of(connection: Connection, method: str, version: str) -> Scope:
-    """The scope of the request whose headers are complete."""
-    url = connection.url
+def scope_of(
+    connection: Connection, method: str, version: str, url: bytes, headers: Sequence[Header]
+) -> Scope:
+    """The scope of a request whose headers are complete."""
     path, raw_path, query = _known(url) if len(url) <= _KNOWN_BYTES_MAX else _parsed(url)
     root_path = connection.root_path
     return {
@@ -33,7 +34,7 @@ def scope_of(connection: Connection, method: str, version: str) -> Scope:
         "client": connection.client,
         "scheme": connection.scheme,
         "root_path": root_path,
-        "headers": connection.headers,
+        "headers": headers,
         "state": connection.app_state.copy(),
         "method": method,
         "path": root_path + path,

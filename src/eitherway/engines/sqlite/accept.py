@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, compress, islice
+from operator import attrgetter
 
 from ...engine.stored import to_text
 from ...engine.values import NewJob
@@ -14,68 +17,61 @@ from .transaction import Transaction
 
 _SCHEDULED, _QUEUED = JobState.SCHEDULED.value, JobState.QUEUED.value
 
+# of a job, without a call of Python's for each
+_key = attrgetter("key")
+_operation = attrgetter("operation")
+_columns = attrgetter(
+    "id", "operation", "version", "created", "created", "deadline", "due", "due", "attempts_max"
+)
+_message = attrgetter("message.payload", "message.params", "message.headers")
+_special = attrgetter("lane", "owner", "traceparent", "callback", "keys")
+_NOTHING: tuple[object, ...] = (None, None, None, None, {})
+
 
 def accept(tx: Transaction, calls: Sequence[Sequence[NewJob]]) -> list[list[bool]]:
     """Store the jobs of every call; True where one is new."""
-    jobs = [job for call in calls for job in call]
-    able = idempotency.bind(tx, jobs)
-    new = iter(insert(tx, [job for job, is_able in zip(jobs, able, strict=True) if is_able]))
-    told = iter([is_able and next(new) for is_able in able])
-    return [[next(told) for _ in call] for call in calls]
+    jobs = list(chain.from_iterable(calls))
+    if any(map(_key, jobs)):
+        able = idempotency.bind(tx, jobs)
+        stored = iter(insert(tx, list(compress(jobs, able))))
+        new = iter([is_able and next(stored) for is_able in able])
+    else:
+        new = iter(insert(tx, jobs))
+    return [list(islice(new, len(call))) for call in calls]
 
 
 def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
     """Store jobs with their messages; True where one is new, also within `jobs`."""
     (first,) = tx.one("accept_next")
-    numbered = list(enumerate(jobs, first))
-    if any(_is_special(job) for job in jobs):
-        rows = [(*_columns(seq, job), *_special_columns(job)) for seq, job in numbered]
-        changed = tx.insert("accept_special_job", rows)
-    else:
-        changed = tx.insert("accept_job", [_columns(seq, job) for seq, job in numbered])
-    stored: Container[int] = range(first, first + len(jobs))
+    seqs: Sequence[int] = range(first, first + len(jobs))
+    states = [_SCHEDULED if job.due > job.created else _QUEUED for job in jobs]
+    rows = [
+        (seq, state, *_columns(job)) for seq, state, job in zip(seqs, states, jobs, strict=True)
+    ]
+    # what most jobs have not: a None takes `sqlite3` longer than any number
+    special = list(map(_special, jobs)).count(_NOTHING) < len(jobs)
+    if special:
+        rows = [(*row, *_special_columns(job)) for row, job in zip(rows, jobs, strict=True)]
+    changed = tx.insert("accept_special_job" if special else "accept_job", rows)
+    new = [True] * len(jobs)
     if changed < len(jobs):
         stored = {seq for (seq,) in tx.all("accept_stored", first=first)}
-        numbered = [(seq, job) for seq, job in numbered if seq in stored]
-    messages = [(seq, job.message) for seq, job in numbered]
-    tx.insert("accept_message", [(seq, m.payload, m.params, m.headers) for seq, m in messages])
+        new = [seq in stored for seq in seqs]
+        seqs, jobs = list(compress(seqs, new)), list(compress(jobs, new))
+        states = list(compress(states, new))
+    messages = [(seq, *_message(job)) for seq, job in zip(seqs, jobs, strict=True)]
+    tx.insert("accept_message", messages)
     tx.write_events()  # those that came before
-    tx.one("accept_events", first=first, last=first + len(jobs) - 1)
-    for _, job in numbered:
-        tx.tally[job.operation, _first_state(job)] += 1
-        if job.lane is not None:
-            tx.let_out(job.lane.name, job.lane.width)
-    if numbered:
+    tx.one("accept_events", first=first, last=first + len(new) - 1)
+    come = Counter(zip(map(_operation, jobs), states, strict=True))
+    for (operation, state), count in come.items():
+        tx.tally[operation, state] += count
+    if special:
+        for lane in filter(None, (job.lane for job in jobs)):
+            tx.let_out(lane.name, lane.width)
+    if jobs:
         tx.topics.update((Topic.WORK, Topic.EVENTS))
-    return [seq in stored for seq in range(first, first + len(jobs))]
-
-
-def _columns(seq: int, job: NewJob) -> tuple[object, ...]:
-    """What every job has."""
-    return (
-        seq,
-        job.id,
-        job.operation,
-        job.version,
-        _first_state(job),
-        job.created,
-        job.created,
-        job.deadline,
-        job.due,
-        job.due,
-        job.attempts_max,
-    )
-
-
-def _is_special(job: NewJob) -> bool:
-    """Whether it has what most jobs have not. A None takes `sqlite3` longer than any number."""
-    return not (
-        job.lane is None
-        and job.owner is None
-        and job.traceparent is None
-        and job.callback is None
-        and not job.keys
-    )
+    return new
 
 
 def _special_columns(job: NewJob) -> tuple[object, ...]:
@@ -91,7 +87,3 @@ def _special_columns(job: NewJob) -> tuple[object, ...]:
         job.tracestate,
         job.callback,
     )
-
-
-def _first_state(job: NewJob) -> str:
-    return _SCHEDULED if job.due > job.created else _QUEUED

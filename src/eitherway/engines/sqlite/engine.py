@@ -130,10 +130,9 @@ class SqliteEngine(OperatedSqlite, Engine):
             reader.close()
             await writer.close()
 
-    async def accept(self, jobs: Sequence[NewJob]) -> Sequence[bool]:
+    def accept(self, jobs: Sequence[NewJob]) -> asyncio.Future[Sequence[bool]]:
         """Store jobs in the next group commit."""
-        new: list[bool] = await self._submit("accept", jobs)
-        return new
+        return self._submit("accept", jobs)
 
     async def claim(self, wishes: Sequence[KeyWish]) -> Sequence[KeyHold | KeyRecord]:
         """Hold keys in the next group commit; if some are held, free the dead's first."""

@@ -7,17 +7,17 @@ SELECT coalesce(max(seq), 0) + 1 FROM job
 
 -- :name accept_job
 -- Store a job that has nothing special, unless its id was accepted before.
-INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
-                 ready_at, attempts_max)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)
+INSERT INTO job (seq, state, id, operation, version, created, updated, deadline, due, ready_at,
+                 attempts_max, revision)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (id) DO NOTHING
 
 -- :name accept_special_job
 -- The same, for any job.
-INSERT INTO job (seq, id, operation, version, state, revision, created, updated, deadline, due,
-                 ready_at, attempts_max, keys, lane, width, until, place, owner, traceparent,
-                 tracestate, callback)
-VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO job (seq, state, id, operation, version, created, updated, deadline, due, ready_at,
+                 attempts_max, keys, lane, width, until, place, owner, traceparent, tracestate,
+                 callback, revision)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (id) DO NOTHING
 
 -- :name accept_stored

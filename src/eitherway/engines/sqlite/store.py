@@ -17,6 +17,7 @@ from .files import mounts_text, refuse_network
 from .migrations import check_schema, migrate
 
 _BUSY_TIMEOUT_MS = 5000  # against other programs; those of eitherway queue on the lock file
+_STATEMENTS_MAX = 256  # that stay compiled: those of many rows come in several lengths
 _CHECKPOINT_PAGES = 4000  # 16 MB: the same pages change again and again, and are copied once
 _FOR_A_PERSON = frozenset(
     {
@@ -214,4 +215,10 @@ def _held(lock: threading.Lock) -> Iterator[None]:
 
 def _connect(name: str) -> sqlite3.Connection:
     # Transactions are the writer's; the thread check is off because close() may come from another.
-    return sqlite3.connect(name, isolation_level=None, check_same_thread=False, timeout=5)
+    return sqlite3.connect(
+        name,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=5,
+        cached_statements=_STATEMENTS_MAX,
+    )

@@ -24,8 +24,11 @@ DEAD = "dead"
 ENDED = "ended"
 """Counted like a state: every end there has been."""
 
-ROWS_MAX = 32
-"""Of one statement: SQLite before 3.32 takes 999 values."""
+_VALUES_MAX = 999
+"""Of one statement, before SQLite 3.32."""
+
+_ROWS_MAX, _ROWS_STEP = 64, 16
+"""Of one statement, at the most; past the step it is a multiple of it."""
 
 _FAILED = JobState.FAILED.value
 _REJECTED = FailureKind.REJECTED.value
@@ -70,8 +73,9 @@ class Transaction:
         """
         inserted, start = 0, 0
         while start < len(rows):
-            count = min(len(rows) - start, ROWS_MAX)
-            count = 1 << count.bit_length() - 1  # of few lengths: they stay compiled
+            count = min(len(rows) - start, _VALUES_MAX // len(rows[0]), _ROWS_MAX)
+            if count > _ROWS_STEP:
+                count -= count % _ROWS_STEP  # of few lengths: they stay compiled
             values = chain.from_iterable(rows[start : start + count])
             inserted += self.cursor.execute(of_rows(query, count), [*values]).rowcount
             start += count

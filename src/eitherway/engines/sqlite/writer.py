@@ -1,7 +1,8 @@
 """One thread that writes, and commits in groups: a hundred callers, one fsync.
 
-Whatever callers submit in one turn of the event loop is handed over once, at its end; whatever they
-submit while a group commits makes the next group. Calls of one method are done together, so a
+Whatever callers submit in one turn of the event loop is handed over once, at its end, and with it
+what the next turns bring, where there is much; whatever they submit while a group commits makes the
+next group. Calls of one method are done together, so a
 hundred accepts become one statement.
 """
 
@@ -21,13 +22,17 @@ from ...clock import Clock
 from ...engine.contract import Step
 from ...engine.waking import Topic
 from ...errors import EngineError
-from .setting import follow
+from .setting import Follower
 from .store import Store, engine_error
 from .transaction import Handler, Transaction
 from .wake import FileWake
 
 GROUP_MAX = 1000
 """Calls of one commit, so that what a crowd submits at once does not make one endless commit."""
+
+
+_TURNS_MAX = 2
+"""Of the loop, that a group waits for more: a commit costs it more than a turn does."""
 
 
 class Call(NamedTuple):
@@ -59,6 +64,7 @@ class Writer:
         self._handlers = handlers
         self._stepped = stepped  # the methods whose steps are told
         self._clock = clock
+        self._follower = Follower(clock)
         self._wake = wake
         self._at_step = at_step
         self._submitted: list[Call] = []  # in this turn of the loop
@@ -82,7 +88,7 @@ class Writer:
             raise EngineError("the engine is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._submitted:  # the thread is woken once, not for each
-            self._loop.call_soon(self._hand_over)
+            self._loop.call_soon(self._gather, 1, _TURNS_MAX)
         self._submitted.append(Call(name, arguments, future))
         return future
 
@@ -94,6 +100,14 @@ class Writer:
             self._handed_over.put(())
         await asyncio.shield(self._ended)
         self._thread.join()  # that was its last act
+
+    def _gather(self, before: int, turns_left: int) -> None:
+        """Hand over, once a turn of the loop has brought no more."""
+        count = len(self._submitted)
+        if count > before and turns_left:
+            self._loop.call_soon(self._gather, count, turns_left - 1)
+        else:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         if self._submitted:
@@ -162,7 +176,7 @@ class Writer:
                     transaction = Transaction(
                         cursor=cursor, now=self._clock.now(), at_step=self._at_step
                     )
-                    follow(transaction, self._clock)
+                    self._follower.follow(transaction)
                     for name, same in calls.items():
                         self._step(name, "begun")
                         results = self._handlers[name](transaction, [c.arguments for c in same])

@@ -1,0 +1,64 @@
+"""A plain request and its answer, without a task and a scope unless it turns out to need them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..gateway.plain import PlainDoor, PlainDoors
+from ..gateway.wire import Header
+from ..hosting import Hosting
+from ..lifespan import AsgiApp
+from .exchange import Exchange
+from .request import scope_of
+
+if TYPE_CHECKING:
+    from .connection import Connection
+
+
+_NONE: PlainDoors = {}
+
+
+def doors_of(app: object, root_path: str) -> PlainDoors:
+    """The doors past ASGI of an app that is served as it is: nothing stands around it."""
+    if root_path or not isinstance(app, Hosting) or type(app).__call__ is not Hosting.__call__:
+        return _NONE
+    return app.plain_doors
+
+
+class PlainExchange(Exchange):
+    """Has a door take the request once it is whole; else it is any other exchange."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        door: PlainDoor,
+        fields: Mapping[bytes, bytes],
+        method: bytes,
+    ) -> None:
+        super().__init__(connection, {}, keep_alive=True, continues=False)
+        self._connection = connection
+        self._door = door
+        self._method = method
+        self._url = connection.url
+        self.fields = fields
+        self.headers: Sequence[Header] = connection.headers
+
+    @property
+    def scheme(self) -> str:
+        """Of the connection."""
+        return self._connection.scheme or "http"
+
+    def complete(self) -> None:
+        """The request has come whole: have it taken, or asked in full."""
+        self.more_body = False
+        self._has_news = True
+        if not isinstance(self.body, bytes) or not self._door.take(self):
+            self.hand_over(self._connection.app)
+
+    def hand_over(self, app: AsgiApp) -> None:
+        """Have an ASGI application answer, whether the request has come whole or not."""
+        method = self._method.decode("ascii")
+        self._has_news = self._has_news or bool(self.body)
+        self.scope = scope_of(self._connection, method, "1.1", self._url, self.headers)
+        self._connection.start(self, app)

@@ -1,0 +1,276 @@
+"""Plain requests: accepted past ASGI, and answered as those that go through it."""
+
+import asyncio
+import json
+import re
+
+import pytest
+from pydantic import BaseModel
+
+from eitherway import App, Context, Limit
+from eitherway.gateway.plain import PlainDoor
+from eitherway.settings import Settings
+from eitherway.testing import TestApp
+from served import exchange, served
+
+
+class Order(BaseModel):
+    id: str
+    qty: int = 1
+
+
+def shop():
+    app = App("plain")
+
+    @app.post("/orders", delivery="queued")
+    async def place(order: Order) -> str:
+        return order.id
+
+    @app.post("/noted", delivery="queued")
+    async def note(order: Order, ctx: Context) -> str:
+        return ctx.headers.get("x-note", "")
+
+    @app.post("/keyed", delivery="queued", limit=Limit(in_flight=1, key=lambda order: order.no))
+    async def keyed(order: Order) -> str:
+        return order.id
+
+    return app
+
+
+@pytest.fixture
+def took(monkeypatch):
+    """Whether the door past ASGI took each request that it was offered."""
+    took = []
+    take = PlainDoor.take
+
+    def noted(self, asking):
+        took.append(take(self, asking))
+        return took[-1]
+
+    monkeypatch.setattr(PlainDoor, "take", noted)
+    return took
+
+
+def post(body, *fields, path="/orders", length=None):
+    body = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = [f"POST {path} HTTP/1.1", "Host: shop.test", f"Content-Length: {length or len(body)}"]
+    head += [] if any("Content-Type" in field for field in fields) else [JSON]
+    return "\r\n".join([*head, *fields, "", ""]).encode() + body
+
+
+JSON = "Content-Type: application/json"
+CLOSE = b"GET /livez HTTP/1.1\r\nHost: shop.test\r\nConnection: close\r\n\r\n"
+
+
+async def asked(app, *requests):
+    """What is answered to each, on one connection, one after the other."""
+    async with served(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        answers = []
+        for request in requests:
+            writer.write(request)
+            answers.append(await answer_of(reader))
+        writer.close()
+        await writer.wait_closed()
+    return answers
+
+
+async def answer_of(reader):
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    body = await reader.readexactly(int(re.search(r"content-length: (\d+)", head)[1]))
+    return head, json.loads(body)
+
+
+def alike(answer):
+    """An answer without what differs between two jobs."""
+    head, document = answer
+    own = r"[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]+Z|date: [^\r]+"
+    return re.sub(own, "*", head), re.sub(own, "*", json.dumps(document))
+
+
+async def test_a_plain_request_is_answered_as_any_other(took):
+    """To the byte, as one that names a trace and therefore goes through ASGI."""
+    trace = "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    app = shop()
+    async with TestApp(app):
+        await asked(app, post({"id": "first"}))  # of a queue nobody has looked at
+        plain, special = await asked(app, post({"id": "1"}), post({"id": "2"}, trace))
+    assert took == [True, True]
+    assert plain[0].startswith("HTTP/1.1 202 ")
+    ahead = '"ahead": '
+    assert alike(plain)[1].replace(ahead + "1", ahead + "2") == alike(special)[1]
+    assert alike(plain)[0] == alike(special)[0]
+
+
+async def test_its_job_is_like_any_other(took):
+    """Stored before the answer, run with what the request said, and counted."""
+    app = shop()
+    async with TestApp(app) as client:
+        (answer,) = await asked(app, post({"id": "1"}, "X-Note: by hand", path="/noted"))
+        await client.drain()
+        result = await client.request("GET", answer[1]["links"]["result"])
+        measures = (await client.request("GET", "/metrics")).body.decode()
+    assert took == [True]
+    assert result.json() == "by hand"
+    assert 'eitherway_jobs_accepted_total{operation="note"} 1.0' in measures
+    assert re.search(r'_count\{[^}]*route="/noted"[^}]*\} 1\.0', measures)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (post(b"{"), 400),
+        (post({"id": 1}), 422),
+        (post({"id": "1"}, "Content-Type: text/plain"), 415),
+        (post({"id": "1" * 300_000}), 413),
+        (post({"id": "1"}, path="/keyed"), 422),
+    ],
+)
+async def test_what_is_wrong_is_said_by_the_door_that_says_all(took, sent, status):
+    """And nothing is stored."""
+    app = shop()
+    async with TestApp(app) as client:
+        given = await asked_once(app, sent)
+        jobs = await client.app.runtime.engine.flow(["place", "keyed"])
+    assert took in ([False], [])
+    assert given.startswith(b"HTTP/1.1 %d " % status)
+    assert [flow.waiting for flow in jobs] == [0, 0]
+
+
+async def asked_once(app, sent):
+    async with served(app) as address:
+        return await exchange(address, sent + CLOSE)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "Prefer: respond-async",
+        "Idempotency-Key: one",
+        "X-Forwarded-Proto: https",
+        "Host: other.test",
+        "X-Twice: 1\r\nX-Twice: 2",
+    ],
+)
+async def test_what_is_special_is_asked_in_full(took, field):
+    app = shop()
+    async with TestApp(app):
+        given = await asked_once(app, post({"id": "1"}, field))
+    assert not took
+    assert given.startswith(b"HTTP/1.1 400 " if "Host" in field else b"HTTP/1.1 202 ")
+
+
+async def test_a_body_that_is_on_its_way_is_asked_for(took):
+    app = shop()
+    async with TestApp(app), served(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        sent = post({"id": "one"})
+        writer.write(sent[:-5])
+        await writer.drain()
+        while not (tasks := [t for t in asyncio.all_tasks() if "run_asgi" in repr(t)]):
+            await asyncio.sleep(0)
+        writer.write(sent[-5:])
+        head, _ = await answer_of(reader)
+        writer.close()
+        await asyncio.gather(*tasks)
+    assert head.startswith("HTTP/1.1 202 ")
+    assert not took
+
+
+async def test_pipelined_requests_wait_for_the_plain_one_before_them(took):
+    app = shop()
+    async with TestApp(app), served(app) as address:
+        given = await exchange(address, post({"id": "1"}) + post({"id": 2}) + CLOSE)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", given) == [b"202", b"422", b"200"]
+    assert took == [True]
+
+
+async def test_what_cannot_be_stored_is_said(took):
+    """As a request that goes through ASGI has it, and the next one is served."""
+
+    def fail(step):
+        if step == "accept.written" and failing:
+            raise OSError("no space left on device")
+
+    failing, app = [True], shop()
+    await app.open(Settings(engine="sqlite://:memory:"), at_step=fail)
+    async with served(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(post({"id": "1"}))
+        refused = await answer_of(reader)
+        failing.clear()
+        writer.write(post({"id": "1"}))
+        accepted = await answer_of(reader)
+        writer.close()
+    await app.close()
+    assert took == [True, True]
+    assert refused[0].startswith("HTTP/1.1 503 ")
+    assert "retry-after: 1\r\n" in refused[0]
+    assert "vary: Prefer\r\n" in refused[0]
+    assert refused[1]["detail"] == "nothing was stored, send it again"
+    assert accepted[0].startswith("HTTP/1.1 202 ")
+
+
+async def test_who_hangs_up_has_left_a_job(took):
+    """It was stored, whether somebody hears of it or not."""
+    written, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(step):
+        if step == "accept.written":
+            loop.call_soon_threadsafe(written.set)
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(10)
+
+    app = shop()
+    runtime = await app.open(Settings(engine="sqlite://:memory:"), at_step=hold)
+    async with served(app) as address:
+        _, writer = await asyncio.open_connection(*address)
+        writer.write(post({"id": "1"}))
+        await written.wait()
+        writer.transport.abort()
+        go_on.set()
+    (flow,) = await runtime.engine.flow(["place"])
+    await app.close()
+    assert took == [True]
+    assert flow.waiting == 1
+
+
+class Around(App):
+    """Somebody's own, who wants to see every request."""
+
+    async def __call__(self, scope, receive, send):
+        self.seen = [*getattr(self, "seen", []), scope["path"]]
+        await super().__call__(scope, receive, send)
+
+
+async def test_nothing_goes_past_what_stands_around_the_app(took):
+    around, layered = Around("around"), shop()
+    around.post("/orders", delivery="queued")(orders)
+    seen = []
+
+    def layer(app):
+        async def look(scope, receive, send):
+            seen.append(scope["path"])
+            await app(scope, receive, send)
+
+        return look
+
+    layered.add_middleware(layer)
+    for app in (around, layered):
+        async with TestApp(app):
+            assert b" 202 " in await asked_once(app, post({"id": "1"}))
+    assert not took
+    assert around.seen[0] == seen[0] == "/orders"
+
+
+async def orders(order: Order) -> None: ...
+
+
+async def test_where_each_request_is_to_be_seen_none_is_plain(took, caplog):
+    app = shop()
+    await app.open(Settings(engine="sqlite://:memory:", access_log=True))
+    with caplog.at_level("INFO", "eitherway.request"):
+        assert b" 202 " in await asked_once(app, post({"id": "1"}))
+    await app.close()
+    assert not took
+    assert any("/orders 202" in record.message for record in caplog.records)
