@@ -4,10 +4,10 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from served import exchange, served
 
 from eitherway.gateway.whole import Answering, lines_of
 from eitherway.server.exchange import Exchange
-from served import exchange, served
 
 
 async def echo(scope, receive, send):

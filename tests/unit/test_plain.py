@@ -6,12 +6,12 @@ import re
 
 import pytest
 from pydantic import BaseModel
+from served import exchange, served
 
 from eitherway import App, Context, Limit
 from eitherway.gateway.plain import PlainDoor
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
-from served import exchange, served
 
 
 class Order(BaseModel):
