@@ -34,6 +34,24 @@ def shop():
     async def keyed(order: Order) -> str:
         return order.id
 
+    @app.post("/sums")
+    async def add(order: Order) -> int:
+        return order.qty + 1
+
+    @app.post("/headers")
+    async def tell(order: Order, ctx: Context) -> list[str]:
+        return [*sorted(ctx.headers), ctx.job_id[14]]
+
+    @app.post("/nothing", status=204)
+    async def do(order: Order) -> None: ...
+
+    @app.post("/broken")
+    async def fail(order: Order) -> None:
+        raise RuntimeError("broken")
+
+    @app.post("/full", limit=Limit(per_second=0.01))
+    async def full(order: Order) -> None: ...
+
     return app
 
 
@@ -90,16 +108,66 @@ def alike(answer):
 
 async def test_a_plain_request_is_answered_as_any_other(took):
     """To the byte, as one that names a trace and therefore goes through ASGI."""
-    trace = "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     app = shop()
     async with TestApp(app):
         await asked(app, post({"id": "first"}))  # of a queue nobody has looked at
-        plain, special = await asked(app, post({"id": "1"}), post({"id": "2"}, trace))
+        plain, special = await asked(app, post({"id": "1"}), post({"id": "2"}, TRACE))
     assert took == [True, True]
     assert plain[0].startswith("HTTP/1.1 202 ")
     ahead = '"ahead": '
     assert alike(plain)[1].replace(ahead + "1", ahead + "2") == alike(special)[1]
     assert alike(plain)[0] == alike(special)[0]
+
+
+TRACE = "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/sums", 200), ("/headers", 200), ("/nothing", 204), ("/broken", 500)]
+)
+async def test_a_plain_call_is_answered_as_any_other(took, path, status):
+    """To the byte: what it gives back, and what became of it where it gives nothing back."""
+    app = shop()
+    async with TestApp(app):
+        plain = await asked_once(app, post({"id": "1", "qty": 2}, path=path))
+        special = await asked_once(app, post({"id": "1", "qty": 2}, TRACE, path=path))
+    assert took == [True]
+    assert plain.startswith(b"HTTP/1.1 %d " % status)
+    dates = rb"date: [^\r]+"
+    assert re.sub(dates, b"", plain) == re.sub(dates, b"", special)
+
+
+async def test_a_plain_call_without_room_is_refused(took):
+    app = shop()
+    async with TestApp(app) as client:
+        first, second = post({"id": "1"}, path="/full"), post({"id": "2"}, path="/full")
+        given = await asked_once(app, first + second)
+        given += await asked_once(app, second)
+        measures = (await client.request("GET", "/metrics")).body.decode()
+    assert re.findall(rb"HTTP/1.1 (\d+) ", given) == [b"200", b"503", b"200", b"503", b"200"]
+    assert took == [True, True]
+    assert b"retry-after: " in given
+    assert re.search(r'_count\{[^}]*"503"[^}]*route="/full"\} 2\.0', measures)
+
+
+async def test_a_plain_call_that_the_store_fails_is_told_so(took):
+    def fail(step):
+        if step == "settle.written" and opened:
+            raise OSError("no space left on device")
+
+    opened, app = [], shop()
+    orders = app.table("orders", Order, key="id")
+
+    @app.post("/stored")
+    async def store(order: Order) -> None:
+        await orders.put(order)
+
+    await app.open(Settings(engine="sqlite://:memory:"), at_step=fail)
+    opened.append(True)
+    given = await asked_once(app, post({"id": "1"}, path="/stored"))
+    await app.close()
+    assert took == [True]
+    assert given.startswith(b"HTTP/1.1 503 ")
 
 
 async def test_its_job_is_like_any_other(took):

@@ -27,6 +27,8 @@ from .observe import Observer
 from .operations import OperationDoor
 from .parts import Parts, parts_of
 from .plain import PlainDoor, plain_url
+from .plain_accepts import PlainAccepts
+from .plain_calls import PlainCalls
 from .problem_pages import show_problem
 from .push.doors import Push
 from .redaction import redact_tickets
@@ -93,16 +95,19 @@ class Gateway:
             door = OperationDoor(runtime, operation, f"{prefix}/jobs", self.promoted, gatekeeper)
             parts.operation(operation, door)
             if gatekeeper is None:
-                self._add_plain(operation, f"{prefix}/jobs")
+                self._add_plain(operation, f"{prefix}/jobs", door)
         parts.problems(show_problem)
 
-    def _add_plain(self, operation: Operation, jobs_path: str) -> None:
-        """Let a server of ours have plain requests accepted, where nobody has to see each."""
-        runtime, url, method = self._runtime, plain_url(operation), operation.method
+    def _add_plain(self, operation: Operation, jobs_path: str, door: OperationDoor) -> None:
+        """Let a server of ours pass plain requests by, where nobody has to see each."""
+        runtime, url = self._runtime, plain_url(operation)
         is_seen = runtime.settings.access_log or runtime.spans.exports
-        if url and method and "operations" in self._served and not is_seen:
-            door = PlainDoor(runtime, operation, jobs_path, self._resuming)
-            self.plain_doors[method.encode(), url] = door
+        if url is None or is_seen or "operations" not in self._served:
+            return
+        if operation.delivery == "queued":
+            self.plain_doors[url] = PlainAccepts(runtime, operation, self._resuming, jobs_path)
+        else:
+            self.plain_doors[url] = PlainCalls(runtime, operation, self._resuming, door.reply)
 
     def _resuming(self, endpoint: Endpoint) -> AsgiApp:
         """Answers with this endpoint a request that had another door."""

@@ -188,7 +188,7 @@ class OperationDoor:
             overflows = self._operation.delivery == "auto"
             ended = await (call.run_if_room() if overflows else call.run())
             if answered := ended is not None:
-                await self._reply(request, ended, None)
+                await self.reply(request, ended)
         if not answered:
             await self._accept(request, asked, call.job_id, held, wished)
 
@@ -214,7 +214,7 @@ class OperationDoor:
             self._accepted.add()
             await self._receipts.accepted(request, outcome.job, wished, waited)
         elif outcome.ended is not None:
-            await self._reply(request, outcome.ended, waited if outcome.in_time else None)
+            await self.reply(request, outcome.ended, waited if outcome.in_time else None)
         return outcome.job is not None or outcome.ended is not None
 
     def _wait_seconds(self, wished: Preferences) -> float | None:
@@ -224,7 +224,8 @@ class OperationDoor:
         given = None if self._operation.wait_seconds is None else self._wait_seconds_max
         return wished.wait_within(self._wait_seconds_max) or given
 
-    async def _reply(self, request: Request, ended: Ended, waited: float | None) -> None:
+    async def reply(self, request: Request, ended: Ended, waited: float | None = None) -> None:
+        """Answer with what a call has come to; `waited` is the wait that was granted before."""
         fields = [] if waited is None else applied(responded_async=False, waited_seconds=waited)
         if ended.answer is not None:
             await respond_answer(request.send, ended.answer, fields, head=request.head)

@@ -87,7 +87,7 @@ class Connection(WaitingConnection):
             return
         if self._plain is not None:  # there is more to come
             plain, self._plain = self._plain, None
-            plain.hand_over(self.app)
+            plain.begin()
         problem = None
         if measure.in_head:
             problem = measure.unfinished_head(len(data), self.url, self.headers)

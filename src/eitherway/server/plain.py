@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..gateway.plain import PlainDoor, PlainDoors
-from ..gateway.wire import Header
+from ..gateway.wire import Header, Scope
 from ..hosting import Hosting
 from ..lifespan import AsgiApp
 from .exchange import Exchange
@@ -54,11 +54,24 @@ class PlainExchange(Exchange):
         self.more_body = False
         self._has_news = True
         if not isinstance(self.body, bytes) or not self._door.take(self):
-            self.hand_over(self._connection.app)
+            self.begin()
 
-    def hand_over(self, app: AsgiApp) -> None:
-        """Have an ASGI application answer, whether the request has come whole or not."""
-        method = self._method.decode("ascii")
+    def begin(self) -> None:
+        """Have the app answer, whether the request has come whole or not."""
         self._has_news = self._has_news or bool(self.body)
-        self.scope = scope_of(self._connection, method, "1.1", self._url, self.headers)
-        self._connection.start(self, app)
+        self.scope = self._make_scope()
+        self.run(self._connection.app)
+
+    def run(self, answering: Callable[..., Awaitable[None]]) -> None:
+        """Have it answered in a task of its own, as an application is called."""
+        self._connection.start(self, answering)
+
+    def ask(self, app: AsgiApp) -> Awaitable[None]:
+        """Have an ASGI application answer."""
+        self.scope = self._make_scope()
+        send: Any = self.send  # uvicorn's messages are other names for the same
+        return app(self.scope, self.receive, send)
+
+    def _make_scope(self) -> Scope:
+        method = self._method.decode("ascii")
+        return scope_of(self._connection, method, "1.1", self._url, self.headers)
