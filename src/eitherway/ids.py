@@ -7,8 +7,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from random import Random
 
-_POOL_BYTES = 640
-_VARIANTS = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
+_AT_ONCE = 32
+"""Ids whose random part is drawn together: the system's source costs a call."""
+
+_DIGITS = 18  # of each, beside the one that says the variant
+_VARIANTS = str.maketrans("0123456789abcdef", "89ab" * 4)
 
 
 class Randomness:
@@ -19,15 +22,22 @@ class Randomness:
         self._source: Callable[[int], bytes] = (
             os.urandom if seed is None else self._jitter.randbytes
         )
-        self._digits = ""
+        self._tails: list[str] = []
 
     def job_id(self, now_seconds: float) -> str:
         """A UUIDv7 (RFC 9562): ordered by time, 74 random bits, so it cannot be guessed."""
-        if len(self._digits) < 20:  # the system's source costs a call: ask it for many
-            self._digits = self._source(_POOL_BYTES).hex()
-        tail, self._digits = self._digits[:20], self._digits[20:]
-        time = _time_of(int(now_seconds * 1000))
-        return f"{time}-7{tail[1:4]}-{_VARIANTS[tail[4]]}{tail[5:8]}-{tail[8:]}"
+        if not self._tails:
+            self._tails = self._draw()
+        return _time_of(int(now_seconds * 1000)) + self._tails.pop()
+
+    def _draw(self) -> list[str]:
+        """What follows the time in some ids."""
+        digits = self._source(_AT_ONCE * _DIGITS // 2).hex()
+        variants = self._source(_AT_ONCE // 2).hex().translate(_VARIANTS)
+        return [
+            f"-7{digits[at : at + 3]}-{variant}{digits[at + 3 : at + 6]}-{digits[at + 6 : at + 18]}"
+            for at, variant in zip(range(0, len(digits), _DIGITS), variants, strict=True)
+        ]
 
     def span_id(self) -> str:
         """16 hexadecimal digits, never all zero (W3C Trace Context). Not secret. Thread-safe."""

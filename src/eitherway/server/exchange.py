@@ -42,21 +42,26 @@ class Exchange(RequestResponseCycle):
     response_complete = False
     chunked_encoding: bool | None = None
     expected_content_length = 0
+    keep_alive = True
+    waiting_for_100_continue = False
     scope: Any  # the same as uvicorn's, under names of our own
     transport: Any
-    body: Any  # bytes, as long as they came in one piece
+    body: Any = b""  # bytes, as long as they came in one piece
 
     def __init__(  # nothing of uvicorn's: it sets all of that
         self, connection: Connection, scope: Scope, *, keep_alive: bool, continues: bool
     ) -> None:
+        self._prepare(connection)
         self.scope = scope
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = continues
+
+    def _prepare(self, connection: Connection) -> None:
+        """Answer on this connection."""
         self.transport = connection.outgoing
         self.flow = connection.flow
         self.default_headers = connection.server_state.default_headers
         self.on_response: Callable[[], None] = connection.on_response_complete
-        self.keep_alive = keep_alive
-        self.waiting_for_100_continue = continues
-        self.body = b""
 
     def feed(self, data: bytes) -> int:
         """Some of the body has come. How much of it waits to be received."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..gateway.plain import PlainDoor, PlainDoors
@@ -29,6 +30,8 @@ def doors_of(app: object, root_path: str) -> PlainDoors:
 class PlainExchange(Exchange):
     """Has a door take the request once it is whole; else it is any other exchange."""
 
+    scope: Any = MappingProxyType({"type": "http", "method": "POST"})  # until one is made: no HEAD
+
     def __init__(
         self,
         connection: Connection,
@@ -36,7 +39,7 @@ class PlainExchange(Exchange):
         fields: Mapping[bytes, bytes],
         method: bytes,
     ) -> None:
-        super().__init__(connection, {}, keep_alive=True, continues=False)
+        self._prepare(connection)
         self._connection = connection
         self._door = door
         self._method = method
