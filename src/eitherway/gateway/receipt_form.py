@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from operator import itemgetter
-from typing import Any
 
 from ..attempt.forecast import Outlook
 from ..engine.capabilities import Durability
@@ -39,16 +38,21 @@ def fields_of_receipt(job_url: str, *, done: bool = False) -> list[Header]:
 class _Form:
     """A text of which some places are filled in: `own` says how each stands in it, and what for."""
 
-    def __init__(self, sample: str, own: Mapping[str, str]) -> None:
+    def __init__(self, sample: str, own: Mapping[str, str], encoding: str = "utf-8") -> None:
         any_own = "|".join(map(re.escape, own))
         sample = sample.replace("%", "%%")
-        self._text = re.sub(any_own, lambda match: own[match[0]], sample)
+        self._text = re.sub(any_own, lambda match: own[match[0]], sample).encode(encoding)
         self._in_order = itemgetter(*map(list(own).index, re.findall(any_own, sample)))
 
-    def filled(self, *values: Any) -> str:
+    def filled(self, *values: bytes) -> bytes:
         """The text; of the values, each stands wherever its sample did."""
-        text: str = self._text % self._in_order(values)
+        text: bytes = self._text % self._in_order(values)
         return text
+
+
+@lru_cache(maxsize=1024)
+def _moment(milliseconds: int) -> bytes:
+    return (rfc3339(milliseconds / 1000) or "").encode()
 
 
 class ReceiptForm:
@@ -74,14 +78,15 @@ class ReceiptForm:
         is_known = len(jobs_url) <= _KNOWN_URL_MAX
         head, document = self._forms_at(jobs_url) if is_known else self._make_forms(jobs_url)
         ahead, eta_seconds = outlook
+        own = job.id.encode()
         body = document.filled(
-            job.id,
-            rfc3339(job.created),
-            rfc3339(job.deadline),
-            "null" if ahead is None else ahead,
-            "null" if eta_seconds is None else eta_seconds,
-        ).encode()
-        return Lines(head.filled(job.id, len(body)).encode("latin-1")), body
+            own,
+            _moment(round(job.created * 1000)),
+            _moment(round(job.deadline * 1000)),
+            b"null" if ahead is None else b"%d" % ahead,
+            b"null" if eta_seconds is None else repr(eta_seconds).encode(),
+        )
+        return Lines(head.filled(own, b"%d" % len(body))), body
 
     def _make_forms(self, jobs_url: str) -> tuple[_Form, _Form]:
         fields = fields_of_receipt(f"{jobs_url}/{_ID}")
@@ -89,11 +94,11 @@ class ReceiptForm:
         outlook = Outlook(_AHEAD, _ETA_SECONDS)
         document = job_document(self._sample, self._durability, jobs_url, outlook)
         in_document = {
-            _ID: "%s",
-            f'"{rfc3339(_CREATED)}"': '"%s"',
-            f'"{rfc3339(_DEADLINE)}"': '"%s"',
-            f'"ahead":{_AHEAD}': '"ahead":%s',
-            f'"eta_seconds":{_ETA_SECONDS}': '"eta_seconds":%s',
+            _ID: "%b",
+            f'"{rfc3339(_CREATED)}"': '"%b"',
+            f'"{rfc3339(_DEADLINE)}"': '"%b"',
+            f'"ahead":{_AHEAD}': '"ahead":%b',
+            f'"eta_seconds":{_ETA_SECONDS}': '"eta_seconds":%b',
         }
-        head = _Form(lines.decode("latin-1"), {_ID: "%s", str(_LENGTH): "%s"})
+        head = _Form(lines.decode("latin-1"), {_ID: "%b", str(_LENGTH): "%b"}, "latin-1")
         return head, _Form(document.decode(), in_document)

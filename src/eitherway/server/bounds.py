@@ -21,6 +21,8 @@ LINGER_BYTES_MAX = 16_777_216  # so that it can read that answer
 
 UNSENT_BYTES_MAX = 65_536  # of answers that wait for the end of the turn, to go out together
 
+KNOWN_BYTES_MAX = 256  # of what is remembered of clients: what they make up is no memory of ours
+
 FIRST_REQUEST_SECONDS = 1.0  # for a connection that was taken just before the server stops
 
 _OTHER_FILES = 128  # descriptors that are no connections: the store, the log, libraries

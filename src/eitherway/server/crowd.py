@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,7 +28,7 @@ class Place:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds  # that one may wait here
-        self.since: OrderedDict[Waiting, float] = OrderedDict()
+        self.since: dict[Waiting, float] = {}
 
 
 class Crowd:
@@ -58,8 +57,8 @@ class Crowd:
     def renew(self, connection: Waiting) -> None:
         """It gets its time again."""
         if (place := connection.place) is not None:
+            del place.since[connection]
             place.since[connection] = self._now()
-            place.since.move_to_end(connection)
 
     def admit(self, connection: Waiting, connections: int) -> bool:
         """Whether it may stay, of so many with it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from ..problem import Problem
 from .bounds import (
@@ -11,6 +12,7 @@ from .bounds import (
     CHUNKS_FREE,
     FRAMING_BYTES_FREE,
     HEADERS_MAX,
+    KNOWN_BYTES_MAX,
     URL_BYTES_MAX,
     Bounds,
 )
@@ -137,4 +139,8 @@ def _host_problem(version: str, headers: Headers, fields: Mapping[bytes, bytes])
         return _NOT_ONE_HOST if version == "1.1" else None
     if len(fields) < len(headers) and sum(name == b"host" for name, _ in headers) > 1:
         return _NOT_ONE_HOST
-    return None if _HOST.fullmatch(host) else _NO_HOST
+    match = _known_host if len(host) <= KNOWN_BYTES_MAX else _HOST.fullmatch
+    return None if match(host) else _NO_HOST
+
+
+_known_host = lru_cache(maxsize=64)(_HOST.fullmatch)  # most requests are for a few

@@ -10,11 +10,10 @@ from urllib.parse import unquote
 from httptools import parse_url
 
 from ..gateway.wire import Header, Scope
+from .bounds import KNOWN_BYTES_MAX
 
 if TYPE_CHECKING:
     from .connection import Connection
-
-_KNOWN_BYTES_MAX = 256  # of a URL that is remembered: what clients make up is no memory of ours
 
 FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 """What a proxy says of whom a request came from."""
@@ -24,7 +23,7 @@ def scope_of(
     connection: Connection, method: str, version: str, url: bytes, headers: Sequence[Header]
 ) -> Scope:
     """The scope of a request whose headers are complete."""
-    path, raw_path, query = _known(url) if len(url) <= _KNOWN_BYTES_MAX else _parsed(url)
+    path, raw_path, query = _known(url) if len(url) <= KNOWN_BYTES_MAX else _parsed(url)
     root_path = connection.root_path
     return {
         "type": "http",

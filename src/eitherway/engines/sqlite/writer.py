@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...clock import Clock
 from ...engine.contract import Step
@@ -35,12 +35,8 @@ _TURNS_MAX = 2
 """Of the loop, that a group waits for more: a commit costs it more than a turn does."""
 
 
-class Call(NamedTuple):
-    """One submitted call, and whom to tell."""
-
-    name: str
-    arguments: Any
-    future: asyncio.Future[Any]
+Call = tuple[str, Any, asyncio.Future[Any]]
+"""One submitted call: its name, its arguments, and whom to tell."""
 
 
 Told = list[tuple[asyncio.Future[Any], Any]]
@@ -89,7 +85,7 @@ class Writer:
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._submitted:  # the thread is woken once, not for each
             self._loop.call_soon(self._gather, 1, _TURNS_MAX)
-        self._submitted.append(Call(name, arguments, future))
+        self._submitted.append((name, arguments, future))
         return future
 
     async def close(self) -> None:
@@ -147,20 +143,20 @@ class Writer:
     def _do(self, group: Sequence[Call]) -> None:
         calls: dict[str, list[Call]] = {}
         for call in group:
-            calls.setdefault(call.name, []).append(call)
+            calls.setdefault(call[0], []).append(call)
         try:
             told, topics = self._transact(calls)
         except (sqlite3.OperationalError, OSError) as error:
             self._disconnect()  # a fresh one, in case this one is broken
-            self._tell([(call.future, engine_error(error)) for call in group])
+            self._tell([(future, engine_error(error)) for _, _, future in group])
         except BaseException as error:  # noqa: BLE001 - the caller's future raises it
             if len(group) > 1:  # one caller's mistake is not the others': each on its own
                 for call in group:
                     self._do([call])
             elif isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
-                self._tell([(group[0].future, engine_error(error))])
+                self._tell([(group[0][-1], engine_error(error))])
             else:
-                self._tell([(group[0].future, error)])
+                self._tell([(group[0][-1], error)])
         else:
             self._publish(calls, told, topics)
 
@@ -179,10 +175,11 @@ class Writer:
                     self._follower.follow(transaction)
                     for name, same in calls.items():
                         self._step(name, "begun")
-                        results = self._handlers[name](transaction, [c.arguments for c in same])
+                        arguments = [arguments for _, arguments, _ in same]
+                        results = self._handlers[name](transaction, arguments)
                         transaction.write_events()
                         self._step(name, "written")
-                        told += zip((call.future for call in same), results, strict=True)
+                        told += zip([future for _, _, future in same], results, strict=True)
                     transaction.write_tally()
                     transaction.limits.write()
                     transaction.buckets.write()
