@@ -156,7 +156,7 @@ class Gateway:
         return self._answer(request, answering)
 
     async def _answer_within_span(self, request: Request, answering: Answering) -> None:
-        serving = self._spans.serving(request.scope, trace_of(request.scope))
+        serving = self._spans.serving(request.scope, trace_of(request.scope["headers"]))
         with serving:
             request.span = serving.span
             try:

@@ -32,7 +32,7 @@ class Observer:
     def _log(self, request: Request, status: int, seconds: float) -> None:
         method, path = request.scope["method"], request.scope["path"]
         span = request.span
-        trace = None if span else trace_of(request.scope)
+        trace = None if span else trace_of(request.scope["headers"])
         if trace is not None or (span is None and request.job_id is not None):
             span = self._span_of(trace, request.job_id or "")
         fields = {

@@ -130,7 +130,7 @@ class OperationDoor:
     def _trace(self, request: Request) -> Trace | None:
         if request.span is not None:
             return request.span.child
-        return trace_of(request.scope) if b"traceparent" in request.first else None
+        return trace_of(request.scope["headers"]) if b"traceparent" in request.first else None
 
     def _runs_now(self, wished: Preferences) -> bool:
         """Whether to call the operation, while there is room, rather than store a job first."""

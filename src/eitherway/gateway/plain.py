@@ -1,7 +1,7 @@
 """Plain requests: they ask for nothing that most requests do not ask for, and go past ASGI.
 
-No preference, no key, no trace. Most requests are plain, and what ASGI takes for them (a scope, a
-coroutine for each level) costs more than to decode, store and answer them. What is done is the
+No preference, no key, no callback. Most requests are plain, and what ASGI takes for them (a scope,
+a coroutine for each level) costs more than to decode, store and answer them. What is done is the
 same, and done by the same functions; a request that turns out not to be plain is left as it came,
 to be asked in full.
 """
@@ -11,27 +11,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
 from ..attempt.runtime import Runtime
-from ..keys import Counted
 from ..lifespan import AsgiApp
 from ..operation import Operation
+from .asked import Asked
 from .routes import Endpoint
 from .whole import Lines
-from .wire import Header, handler_headers, json_type
+from .wire import FORWARDED, Header, handler_headers, json_type, trace_of
 
 Resuming = Callable[[Endpoint], AsgiApp]
 """An ASGI application that answers with this endpoint, whatever it is asked for."""
 
-SPECIAL = frozenset(
-    b"callback-url content-encoding expect idempotency-key prefer traceparent upgrade "
-    b"x-forwarded-for x-forwarded-proto".split()
-)
+_SPECIAL = frozenset(b"callback-url content-encoding expect idempotency-key prefer upgrade".split())
 """Fields that say how a request is to be read, run or answered."""
-
-_NO_HEADERS: Mapping[str, str] = {}
 
 
 class Asking(Protocol):
@@ -62,6 +57,8 @@ class PlainDoor(ABC):
         self._runtime = runtime
         self._operation = operation
         self._resuming = resuming
+        # who it came from is in its links, unless these begin with a URL that is given
+        self.special = _SPECIAL if runtime.settings.public_url else _SPECIAL | FORWARDED
         self._metrics = runtime.metrics
         self._takes_context = operation.binding.takes_context
         settings, capabilities = runtime.settings, runtime.engine.capabilities
@@ -73,25 +70,30 @@ class PlainDoor(ABC):
         is_json = json_type(asking.fields.get(b"content-type"))
         if not is_json or len(asking.body) > self._body_bytes_max:
             return False
-        operation = self._operation
         try:
-            arguments = operation.binding.decode(asking.body, {})
-            counted = operation.keys.of(arguments)
-            headers = handler_headers(asking.headers) if self._takes_context else _NO_HEADERS
-            self._begin(asking, arguments, counted, headers, started)
+            self._begin(asking, self._asked(asking), started)
         except Exception:  # noqa: BLE001 - what is wrong is said where all is asked, and said
             return False
         return True
 
+    def _asked(self, asking: Asking) -> Asked:
+        operation = self._operation
+        arguments = operation.binding.decode(asking.body, {})
+        return Asked(
+            operation=operation,
+            body=asking.body,
+            params={},
+            headers=handler_headers(asking.headers) if self._takes_context else {},
+            arguments=arguments,
+            counted=operation.keys.of(arguments),
+            key=None,
+            callback=None,
+            owner=None,
+            trace=trace_of(asking.headers) if b"traceparent" in asking.fields else None,
+        )
+
     @abstractmethod
-    def _begin(
-        self,
-        asking: Asking,
-        arguments: Mapping[str, Any],
-        counted: Counted,
-        headers: Mapping[str, str],
-        started: float,
-    ) -> None:
+    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
         """Do what is asked for. Where this raises, nothing was done."""
 
     def _answered(self, status: int, started: float) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from asyncio import Future, ensure_future
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from ..attempt.runtime import Runtime
-from ..codec import encode_mapping
-from ..engine.values import Message, NewJob
-from ..keys import Counted
+from ..engine.values import NewJob
 from ..operation import Operation
-from ..registry import new_job
+from .asked import Asked
 from .plain import Asking, PlainDoor, Resuming
 from .preference import NONE, VARY
 from .receipts import Receipts
@@ -33,23 +30,9 @@ class PlainAccepts(PlainDoor):
         self._accepted = runtime.metrics.accepts(operation.name)
         self._receipts = Receipts(runtime, operation, jobs_path)
 
-    def _begin(
-        self,
-        asking: Asking,
-        arguments: Mapping[str, Any],  # noqa: ARG002 - the worker decodes them again
-        counted: Counted,
-        headers: Mapping[str, str],
-        started: float,
-    ) -> None:
+    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
         now = self._now()
-        job = new_job(
-            self._operation,
-            Message(payload=asking.body, params=b"", headers=encode_mapping(headers)),
-            job_id=self._job_id(now),
-            now=now,
-            payload_bytes_max=self._payload_bytes_max,
-            counted=counted,
-        )
+        job = asked.job(self._job_id(now), now, self._payload_bytes_max, None)
         storing = self._accept([job])
         if not isinstance(storing, Future):
             storing = ensure_future(storing)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
-from typing import Any
 
 from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
 from ..execute import Ended
-from ..keys import Counted
 from ..operation import Operation
+from .asked import Asked
 from .plain import Asking, PlainDoor, Resuming
 from .routes import Request
 from .whole import Lines, lines_of
@@ -31,15 +30,15 @@ class PlainCalls(PlainDoor):
         super().__init__(runtime, operation, resuming)
         self._reply = reply
 
-    def _begin(
-        self,
-        asking: Asking,
-        arguments: Mapping[str, Any],
-        counted: Counted,
-        headers: Mapping[str, str],
-        started: float,
-    ) -> None:
-        call = DirectCall(self._runtime, self._operation, arguments, headers, counted)
+    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
+        call = DirectCall(
+            self._runtime,
+            self._operation,
+            asked.arguments,
+            asked.headers,
+            asked.counted,
+            trace=asked.trace,
+        )
         asking.run(partial(self._run, asking, call, started))
 
     async def _run(self, asking: Asking, call: DirectCall, started: float, *_: object) -> None:

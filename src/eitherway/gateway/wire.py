@@ -36,6 +36,10 @@ _NOT_FOR_HANDLERS = frozenset(
 )
 
 
+FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
+"""What a proxy says of whom a request came from."""
+
+
 class ClientGoneError(EitherwayError):
     """The client hung up before its request was whole."""
 
@@ -79,15 +83,13 @@ def handler_headers(
     }
 
 
-def trace_of(scope: Scope) -> Trace | None:
+def trace_of(headers: Iterable[Header]) -> Trace | None:
     """The trace that a request belongs to; None where it names none, or not in a valid way."""
-    if header(scope, b"traceparent") is None:
-        return None
-
-    def values(wanted: bytes) -> list[str]:
-        return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
-
-    return Trace.of(values(b"traceparent"), values(b"tracestate"))
+    values: dict[bytes, list[str]] = {b"traceparent": [], b"tracestate": []}
+    for name, value in headers:
+        if name in values:
+            values[name].append(value.decode("latin-1"))
+    return Trace.of(*values.values()) if values[b"traceparent"] else None
 
 
 def query(scope: Scope) -> dict[str, str]:

@@ -7,15 +7,14 @@ refused here is answered with a problem, in its turn, and the connection is clos
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 
-from ..gateway.plain import SPECIAL
-from ..gateway.wire import Scope
+from ..gateway.wire import FORWARDED, Scope
 from ..problem import Problem
 from .bounds import FIRST_REQUEST_SECONDS, HEADERS_MAX, PIPELINED_MAX
 from .crowd import Crowd
@@ -23,7 +22,7 @@ from .exchange import Exchange, answering
 from .measure import TOO_MANY_HEADERS, StopParsingError, malformed
 from .outgoing import Outgoing
 from .plain import PlainExchange, doors_of
-from .request import FORWARDED, scope_of, without_upgrade
+from .request import scope_of, without_upgrade
 from .waiting import WaitingConnection
 
 
@@ -154,7 +153,7 @@ class Connection(WaitingConnection):
         self._measure.begin_body()
         keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self._last
         door = self._plain_doors.get((method, self.url))
-        if door is not None and version == "1.1" and keep_alive and self._may_be_plain(fields):
+        if door is not None and keep_alive and self._may_be_plain(version, fields, door.special):
             self.cycle = self._plain = PlainExchange(self, door, fields, method)
             self.headers = []
             return
@@ -162,10 +161,13 @@ class Connection(WaitingConnection):
         if not self.parser.should_upgrade():  # or the parser stops, and `data_received` goes on
             self._serve(fields, keep_alive=keep_alive)
 
-    def _may_be_plain(self, fields: Mapping[bytes, bytes]) -> bool:
+    def _may_be_plain(
+        self, version: str, fields: Mapping[bytes, bytes], special: Set[bytes]
+    ) -> bool:
         """Whether nothing comes before the request, and it says nothing special, each once."""
         is_next = self.cycle is None or self.cycle.response_complete
-        return is_next and len(fields) == len(self.headers) and SPECIAL.isdisjoint(fields)
+        is_simple = version == "1.1" and len(fields) == len(self.headers)
+        return is_next and is_simple and special.isdisjoint(fields)
 
     def _serve(self, fields: Mapping[bytes, bytes], *, keep_alive: bool) -> None:
         """Begin with a request, once those before it are answered."""

@@ -15,9 +15,6 @@ from .bounds import KNOWN_BYTES_MAX
 if TYPE_CHECKING:
     from .connection import Connection
 
-FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
-"""What a proxy says of whom a request came from."""
-
 
 def scope_of(
     connection: Connection, method: str, version: str, url: bytes, headers: Sequence[Header]
