@@ -181,3 +181,25 @@ class SettleCases(EngineHarness):
         assert [each.status for each in await engine.settle(ends)] == [DONE] * 300
         records = await engine.get(numbered(*range(1, 301)))
         assert {record and record.state for record in records} == {JobState.SUCCEEDED}
+
+    @pytest.mark.parametrize("count", [3, 30])
+    async def test_those_that_end_alike_keep_what_is_their_own(
+        self, engine: Engine, count: int
+    ) -> None:
+        """However many there are: an answer's body, its type, an attempt's start."""
+        await engine.accept([a_job(number) for number in range(1, count + 1)])
+        held = {each.job.id: each for each in await take(engine, count)}
+        ends = {}
+        for number, id_ in enumerate(numbered(*range(1, count + 1))):
+            kind = "text/plain" if number % 3 == 1 else "application/json"
+            answer = None if number % 3 == 2 else Answer(200, kind, b"%d" % (number // 6))
+            started = START + number % 2
+            ended = Attempt(number=1, outcome=Outcome.SUCCEEDED, started=started, finished=START)
+            ends[id_] = an_end(
+                held[id_], JobState.SUCCEEDED, START, answer=answer, attempts=[ended]
+            )
+        await engine.settle([Settlement(finish=finish) for finish in ends.values()])
+        for id_, record in zip(ends, await engine.get(list(ends)), strict=True):
+            assert record is not None
+            assert record.answer == ends[id_].answer
+            assert list(record.attempts) == list(ends[id_].attempts)

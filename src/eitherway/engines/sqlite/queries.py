@@ -16,7 +16,7 @@ _NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
 def load_queries(text: str) -> Mapping[str, str]:
     """The statements of a query file by name, `{job}`, `{due}` and `{held}` filled in."""
     job = ", ".join(f"job.{name}" for name in JobRow._fields)
-    due, held = ", ".join(DueRow._fields), ", ".join(HeldRow._fields)
+    due, held = ", ".join(DueRow._fields), ", ".join(f"job.{name}" for name in HeldRow._fields)
     _, *parts = _NAME.split(text)
     return {
         name: body.strip().replace("{job}", job).replace("{due}", due).replace("{held}", held)
@@ -25,6 +25,12 @@ def load_queries(text: str) -> Mapping[str, str]:
 
 
 QUERIES = load_queries(Path(__file__).with_name("queries.sql").read_text(encoding="utf-8"))
+
+
+@cache
+def of_many(name: str) -> str:
+    """The named change of the job whose seq comes last, for many jobs (a JSON array of seqs)."""
+    return QUERIES[name].replace("WHERE seq = ?", "WHERE seq IN (SELECT value FROM json_each(?))")
 
 
 @cache

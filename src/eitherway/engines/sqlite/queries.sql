@@ -132,9 +132,8 @@ WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state != 'canc
 
 -- :name held_of
 -- The same of many jobs (a JSON array of ids), whatever their tokens.
-SELECT {held} FROM job
-WHERE id IN (SELECT value FROM json_each(:ids))
-AND lease_until IS NOT NULL AND state != 'canceled'
+SELECT {held} FROM json_each(:ids) CROSS JOIN job ON job.id = json_each.value
+WHERE lease_until IS NOT NULL AND state != 'canceled'
 
 -- :name cancel
 -- End a job from outside; its lease, and what counts by it, stay until the holder lets go.
@@ -170,12 +169,17 @@ UPDATE job SET lease_until = :lease_until WHERE seq = :seq
 UPDATE job SET progress = :progress, revision = :revision, updated = :now WHERE seq = :seq
 
 -- :name settle
--- End a hold on a job: where it goes, and what its record says from then on.
+-- End a hold on a job: where it goes, and what its record says from then on. `attempt_started` stays
+-- where the columns say all of its only attempt.
 UPDATE job SET state = ?, revision = ?, updated = ?, finished = ?, expires = ?, due = ?,
     ready_at = ?, attempt = ?, starts = ?, attempts = ?, suspect = ?, alone = 0,
-    lease_until = NULL, attempt_started = NULL, answer_status = ?, answer_type = ?,
-    answer_body = ?, error = ?, kind = ?, cause = ?, uses = NULL, place = ?
+    lease_until = NULL, attempt_started = ?, answer_status = ?, answer_type = ?, error = ?,
+    kind = ?, cause = ?, uses = NULL, place = ?, answer_body = ?
 WHERE seq = ?
+
+-- :name answer
+-- What a job answers.
+UPDATE job SET answer_body = ? WHERE seq = ?
 
 -- :name lapsed
 -- Jobs whose lease is over.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from ...engine.stored import from_text, to_answer, to_attempts
-from ...job import WAITING, Attempt, FailureKind, JobRecord, JobState
+from ...engine.stored import NO_ATTEMPTS, from_text, to_answer, to_attempts
+from ...engine.values import Finish
+from ...job import WAITING, Attempt, FailureKind, JobRecord, JobState, Outcome
 
 
 class JobRow(NamedTuple):
@@ -70,18 +72,18 @@ class DueRow(NamedTuple):
     attempt: int
     attempts_max: int
     starts: int
-    suspect: int
     token: int
-    kind: str | None
-    cause: str | None
-    progress: str | None
-    error: str | None
     attempts: str
     keys: str | None
     lane: str | None
     width: int | None
     until: str | None
+    suspect: int
     hidden: int
+    kind: str | None
+    cause: str | None
+    progress: str | None
+    error: str | None
     owner: str | None
     traceparent: str | None
     tracestate: str | None
@@ -102,6 +104,7 @@ class HeldRow(NamedTuple):
     revision: int
     updated: float
     due: float | None
+    attempt_started: float | None
     attempts: str
     keys: str | None
     uses: str | None
@@ -111,6 +114,9 @@ class HeldRow(NamedTuple):
     place: int
     owner: str | None
 
+
+_rare = itemgetter(slice(DueRow._fields.index("suspect"), DueRow._fields.index("payload")))
+"""The columns of what few jobs have."""
 
 FREE, LET_OUT, WAITS = 0, 1, 2
 """A job's place: in no lane (any more), let out of its lane, waiting in it."""
@@ -154,7 +160,7 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         attempt=row.attempt,
         attempts_max=row.attempts_max,
         starts=row.starts,
-        attempts=to_attempts(row.attempts, _running(row, state)),
+        attempts=to_attempts(row.attempts, _last(row, state)),
         suspect=bool(row.suspect),
         progress=from_text(row.progress),
         answer=to_answer(row.answer_status, row.answer_type, row.answer_body),
@@ -172,7 +178,7 @@ def to_record(row: JobRow, now: float) -> JobRecord:
 def to_leased(row: DueRow, now: float) -> JobRecord:
     """The record of a waiting job's row once it is leased, its attempt counted and started."""
     starts = row.starts + 1
-    return JobRecord(
+    record = JobRecord(
         id=row.id,
         operation=row.operation,
         version=row.version,
@@ -186,17 +192,23 @@ def to_leased(row: DueRow, now: float) -> JobRecord:
         attempts_max=row.attempts_max,
         starts=starts,
         attempts=to_attempts(row.attempts, Attempt(number=starts, started=now)),
-        suspect=bool(row.suspect),
-        progress=from_text(row.progress),
-        error=from_text(row.error),
-        kind=None if row.kind is None else FailureKind(row.kind),
-        cause=row.cause,
-        hidden=bool(row.hidden),
-        owner=row.owner,
-        traceparent=row.traceparent,
-        tracestate=row.tracestate,
-        callback=row.callback,
     )
+    if any(_rare(row)):
+        _add_rare(record, row)
+    return record
+
+
+def _add_rare(record: JobRecord, row: DueRow) -> None:
+    record.suspect = bool(row.suspect)
+    record.progress = from_text(row.progress)
+    record.error = from_text(row.error)
+    record.kind = None if row.kind is None else FailureKind(row.kind)
+    record.cause = row.cause
+    record.hidden = bool(row.hidden)
+    record.owner = row.owner
+    record.traceparent = row.traceparent
+    record.tracestate = row.tracestate
+    record.callback = row.callback
 
 
 def keys_of(stored: str | None) -> Mapping[str, str]:
@@ -205,7 +217,36 @@ def keys_of(stored: str | None) -> Mapping[str, str]:
     return keys
 
 
-def _running(row: JobRow, state: JobState) -> Attempt | None:
-    if state is not JobState.RUNNING or row.attempt_started is None:
+def says_all(row: HeldRow, finish: Finish) -> bool:
+    """Whether a row that ends so needs no text of its attempts: it had one, which succeeded.
+
+    What there is to say of that one is in columns of their own.
+    """
+    if len(finish.attempts) != 1 or row.attempts != NO_ATTEMPTS:
+        return False
+    one = finish.attempts[0]
+    return (
+        finish.state is JobState.SUCCEEDED
+        and one.outcome is Outcome.SUCCEEDED
+        and one.number == finish.starts
+        and one.started == row.attempt_started
+        and one.finished == finish.at
+        and one.error is None
+        and one.exception is None
+    )
+
+
+def _last(row: JobRow, state: JobState) -> Attempt | None:
+    """The attempt that the columns tell of: the one that runs, or the only one, which succeeded."""
+    if row.attempt_started is None:
+        return None
+    if state is JobState.SUCCEEDED:
+        return Attempt(
+            number=row.starts,
+            outcome=Outcome.SUCCEEDED,
+            started=row.attempt_started,
+            finished=row.finished,
+        )
+    if state is not JobState.RUNNING:
         return None
     return Attempt(number=row.starts, started=row.attempt_started)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,26 +15,32 @@ from . import idempotency
 from .accept import insert
 from .cancel import let_go
 from .items import Items
-from .rows import FREE, STATES, WORDS, HeldRow, fallen_due
+from .rows import FREE, STATES, WORDS, HeldRow, fallen_due, says_all
 from .transaction import ENDED, Transaction
 
 _DONE = Settled(status=SettleStatus.DONE)
+
+_Record = tuple[Any, ...]
+"""What a job's row says from its settlement on, but for the body of its answer."""
+
+_End = tuple[Finish, HeldRow | None]
+"""Where a job is to go, and the job as long as its lease holds."""
 
 
 def settle(
     tx: Transaction, calls: Sequence[Sequence[Settlement]]
 ) -> list[list[Settled] | TransitionError]:
     """Commit attempts, each by itself. A call that asks for an illegal transition fails whole."""
-    group = _Group(tx, [finish for call in calls for one in call for finish in one.finishes])
+    ends = [[(one, one.finishes) for one in call] for call in calls]
+    group = _Group(tx, [finish for call in ends for _, some in call for finish in some])
     results: list[list[Settled] | TransitionError] = []
-    for call in calls:
+    for call in ends:
         try:
-            rows = [[group.held(finish) for finish in one.finishes] for one in call]
+            held = [(one, [(each, group.held(each)) for each in some]) for one, some in call]
         except TransitionError as error:
             results.append(error)
         else:
-            pairs = zip(call, rows, strict=True)
-            results.append([group.decide(settlement, held) for settlement, held in pairs])
+            results.append([group.decide(one, some) for one, some in held])
     group.write()
     return results
 
@@ -47,7 +53,8 @@ class _Group:
         self._held = _held(tx, finishes)
         self._items = Items(tx)
         self._jobs: list[NewJob] = []
-        self._records: dict[int, tuple[Any, ...]] = {}  # by their seqs
+        self._seqs: dict[int, None] = {}  # of those that end
+        self._records: defaultdict[_Record, dict[int, bytes | None]] = defaultdict(dict)
         self._moved: Counter[tuple[str, str, str, str | None]] = Counter()
         self._freed: Counter[tuple[str, str | None]] = Counter()
         self._left: list[HeldRow] = []  # their lanes
@@ -60,22 +67,11 @@ class _Group:
         check_transition(STATES[fallen_due(row, self._tx.now).state], finish.state)
         return row
 
-    def decide(self, settlement: Settlement, rows: Sequence[HeldRow | None]) -> Settled:
+    def decide(self, settlement: Settlement, ends: Sequence[_End]) -> Settled:
         """What becomes of a settlement, after those before it."""
-        held: list[tuple[Finish, HeldRow]] = []
-        lost: list[str] = []
-        canceled: list[str] = []
-        for finish, row in zip(settlement.finishes, rows, strict=True):
-            if row is None or row.seq in self._records:
-                lost.append(finish.lease.job_id)
-                if let_go(self._tx, finish.lease):
-                    canceled.append(finish.lease.job_id)
-            else:
-                held.append((finish, row))
-        if lost:
-            return Settled(
-                status=SettleStatus.LEASE_LOST, lost=tuple(lost), canceled=tuple(canceled)
-            )
+        held = [(one, row) for one, row in ends if row is not None and row.seq not in self._seqs]
+        if len(held) < len(ends):
+            return self._lost(ends)
         key = settlement.key
         if key is not None and not idempotency.holds(self._tx, key.hold):
             return Settled(status=SettleStatus.LEASE_LOST, lost=(key.hold.job_id,))
@@ -88,6 +84,15 @@ class _Group:
         if key is not None:
             idempotency.end(self._tx, key)
         return _DONE
+
+    def _lost(self, ends: Sequence[_End]) -> Settled:
+        """Nothing is written; what was canceled is let go of."""
+        leases = [one.lease for one, row in ends if row is None or row.seq in self._seqs]
+        return Settled(
+            status=SettleStatus.LEASE_LOST,
+            lost=tuple(lease.job_id for lease in leases),
+            canceled=tuple(lease.job_id for lease in leases if let_go(self._tx, lease)),
+        )
 
     def _do(self, work: Work) -> Settled | None:
         """Take an attempt's work over, or say why not."""
@@ -105,13 +110,22 @@ class _Group:
         """Store what was decided."""
         self._items.store()
         self._tx.at_step("settle.items")
-        self._tx.each("settle", list(self._records.values()))
-        self._tx.add_events(list(self._records))
+        for record, answers in self._records.items():
+            self._write(record, answers)
+        self._tx.add_events(list(self._seqs))
         if self._jobs:  # a job ends before those that it asks for are told of
             insert(self._tx, self._jobs)
         self._count()
         for row in self._left:
             self._tx.let_out(row.lane, row.width)
+
+    def _write(self, record: _Record, answers: Mapping[int, bytes | None]) -> None:
+        """Write what jobs have become that differ in their answers alone, if at all."""
+        bodies = set(answers.values())
+        body = bodies.pop() if len(bodies) == 1 else None
+        self._tx.each_of("settle", (*record, body), list(answers))
+        if bodies:
+            self._tx.each("answer", [(body, seq) for seq, body in answers.items()])
 
     def _count(self) -> None:
         """Count what the jobs have become, and what they no longer use."""
@@ -134,7 +148,9 @@ class _Group:
         leaves = row.place != FREE and (done or row.until != "ended")
         if leaves:
             self._left.append(row)
-        self._records[row.seq] = (
+        said = says_all(row, finish)
+        self._seqs[row.seq] = None
+        record = (
             state,
             row.revision + 1,
             at,
@@ -144,17 +160,17 @@ class _Group:
             None if done else due,
             finish.attempt,
             finish.starts,
-            append_attempts(row.attempts, finish.attempts),
+            row.attempts if said else append_attempts(row.attempts, finish.attempts),
             int(finish.suspect),
+            row.attempt_started if said else None,
             answer and answer.status,
             answer and answer.media_type,
-            answer and answer.body,
             to_text(finish.error),
             kind,
             finish.cause,
             FREE if leaves else row.place,
-            row.seq,
         )
+        self._records[record][row.seq] = None if answer is None else answer.body
         self._moved[row.operation, row.state, state, kind] += 1
         if row.uses is not None:
             self._freed[row.uses, row.keys] += 1

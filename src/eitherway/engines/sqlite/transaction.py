@@ -15,7 +15,7 @@ from ...engine.waking import Topic
 from ...job import FailureKind, JobState
 from .buckets import Buckets
 from .limits import Limits
-from .queries import QUERIES, of_rows
+from .queries import QUERIES, of_many, of_rows
 from .rows import Row, fallen_due, keys_of
 
 DEAD = "dead"
@@ -29,6 +29,8 @@ _VALUES_MAX = 999
 
 _ROWS_MAX, _ROWS_STEP = 64, 16
 """Of one statement, at the most; past the step it is a multiple of it."""
+
+_FEW = 4
 
 _FAILED = JobState.FAILED.value
 _REJECTED = FailureKind.REJECTED.value
@@ -65,6 +67,16 @@ class Transaction:
     def each(self, query: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run the named statement for each row; how many rows of the table changed."""
         return self.cursor.executemany(QUERIES[query], rows).rowcount if rows else 0
+
+    def each_of(self, query: str, values: Sequence[Any], seqs: Sequence[int]) -> None:
+        """Run the named change of a job for all of these, with the same values.
+
+        One statement for all takes as long as a few single ones, and a third of as many.
+        """
+        if len(seqs) < _FEW:
+            self.each(query, [(*values, seq) for seq in seqs])
+        else:
+            self.cursor.execute(of_many(query), (*values, to_text(seqs)))
 
     def insert(self, query: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Run the named insertion of one row for many; how many the table has more.
