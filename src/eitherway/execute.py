@@ -139,13 +139,20 @@ class Executor:
             proceed = partial(middleware, attempt.context, proceed)
         return proceed()
 
-    async def _call_handler(self, attempt: _Attempt) -> Any:
-        arguments, handler = attempt.given, attempt.operation.handler
+    def _call_handler(self, attempt: _Attempt) -> Awaitable[Any]:
         if attempt.resolution is not None:
-            arguments = await attempt.resolution.arguments_of(attempt.needs)
-        if attempt.operation.is_async:
-            return await handler(**arguments)
-        return await attempt.run_plain(partial(handler, **arguments))
+            return self._call_with_dependencies(attempt, attempt.resolution)
+        return self._call_with(attempt, attempt.given)
+
+    async def _call_with_dependencies(self, attempt: _Attempt, resolution: Resolution) -> Any:
+        return await self._call_with(attempt, await resolution.arguments_of(attempt.needs))
+
+    def _call_with(self, attempt: _Attempt, arguments: Mapping[str, Any]) -> Awaitable[Any]:
+        operation = attempt.operation
+        if operation.is_async:
+            called: Awaitable[Any] = operation.handler(**arguments)
+            return called
+        return attempt.run_plain(partial(operation.handler, **arguments))
 
     async def in_thread(self, context: Context, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, which `context.thread` is from then on."""

@@ -14,10 +14,10 @@ from eitherway.engines.sqlite.engine import SqliteEngine
 
 
 @asynccontextmanager
-async def three_held():
+async def three_held(clock=None):
     """An engine that tells its steps, and three jobs under lease."""
     steps = []
-    clock = VirtualClock(START)
+    clock = clock or VirtualClock(START)
     engine = SqliteEngine(clock=clock, at_step=steps.append)
     await engine.open()
     await engine.accept([a_job(1), a_job(2), a_job(3)])
@@ -27,7 +27,7 @@ async def three_held():
 
 
 def end(held, state=JobState.SUCCEEDED):
-    return Settlement(finish=an_end(held, state, START))
+    return lambda now: Settlement(finish=an_end(held, state, now))
 
 
 async def test_one_turn_is_one_settlement_of_the_engine():
@@ -36,6 +36,34 @@ async def test_one_turn_is_one_settlement_of_the_engine():
         settled = await asyncio.gather(*(settler.settle(end(one)) for one in held))
     assert [one.status for one in settled] == [SettleStatus.DONE] * 3
     assert steps.count("settle.begun") == 1
+
+
+async def test_one_turn_is_one_time():
+    """The turn's end: what is alike is then stored as one."""
+    clock = VirtualClock(START)
+    async with three_held(clock) as (settler, engine, held, _):
+        first = settler.settle(end(held[0]))
+        await asyncio.sleep(0)
+        others = [settler.settle(end(one)) for one in held[1:]]
+        clock.set_by(5)
+        await asyncio.gather(first, *others)
+        ends = [(await get_one(engine, number)).finished for number in (1, 2, 3)]
+    assert ends == [START, START + 5, START + 5]
+
+
+async def test_a_mistake_of_the_one_who_judges_is_not_the_others():
+    """Whoever waits for it is told; the rest of the turn is settled."""
+
+    def wrong(now):
+        raise LookupError(now)
+
+    async with three_held() as (settler, _, held, _):
+        waiting = [settler.settle(wrong), settler.settle(end(held[0]))]
+        mistake, settled = await asyncio.gather(*waiting, return_exceptions=True)
+        assert isinstance(mistake, LookupError)
+        assert settled.status is SettleStatus.DONE
+        with pytest.raises(LookupError):
+            await settler.settle(wrong)  # alone in its turn: there is nothing to settle
 
 
 async def test_one_attempts_mistake_is_not_the_others():

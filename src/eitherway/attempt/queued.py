@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..codec import decode_mapping
@@ -19,7 +20,7 @@ from ..problem import Problem
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
-from .settler import shown
+from .settler import Ending, shown
 from .upgrade import arguments_of
 
 logger = logging.getLogger("eitherway.worker")
@@ -47,11 +48,14 @@ class QueuedAttempt:
         self._delivery = delivery
         self._held = held
         self._started = runtime.clock.now() if started is None else started
+        self._finish: Finish | None = None  # where the job goes, once that is judged
 
     async def run(self) -> None:
         """Run and settle. A cancellation gives the job back, or what it held where that is lost."""
         try:
-            await self._run()
+            arguments = await self.arguments()
+            if arguments is not None:
+                await self._run(arguments)
         except asyncio.CancelledError:
             await self.give_back()
         except EngineError as error:
@@ -59,18 +63,15 @@ class QueuedAttempt:
         finally:
             self._held.abandon_span()
 
-    async def _run(self) -> None:
-        job = self._delivery.job
-        arguments = await self.arguments()
-        if arguments is None:
-            return
+    def _run(self, arguments: dict[str, Any]) -> Awaitable[Ended]:
+        job, operation = self._delivery.job, self._operation
         left_seconds = max(0.0, job.deadline - self._started)
-        await self._runtime.runner.run(
-            self._operation,
+        return self._runtime.runner.run(
+            operation,
             arguments,
             new_context=self.new_context,
             commit=self._commit,
-            timeout_seconds=min(self._operation.timeout_seconds, left_seconds),
+            timeout_seconds=min(operation.timeout_seconds, left_seconds),
             first_number=job.starts,
         )
 
@@ -80,10 +81,7 @@ class QueuedAttempt:
         try:
             return arguments_of(self._operation, message, job.version)
         except InvalidInputError as error:
-            now = self._runtime.clock.now()
-            judge = self._runtime.judge
-            finish = judge.incompatible(self._delivery, self._operation, error, now)
-            await self._settle(Work(), finish)
+            await self._settle(partial(self._incompatible, error))
             return None
 
     def finish(self, ended: Ended, conflicts: tuple[Attempt, ...] = ()) -> Finish:
@@ -109,30 +107,40 @@ class QueuedAttempt:
         return context
 
     async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
-        if self._thread is not None:
+        context = self._held.context
+        if context is not None and context.thread is not None:
             await self.keep_thread()
-        return await self._settle(work, self.finish(ended, conflicts))
+        return await self.settle(ended, work, conflicts)
 
     def settle(
         self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]
     ) -> Awaitable[Settled]:
         """Commit an end, and where the job goes with it."""
-        return self._settle(work, self.finish(ended, conflicts))
-
-    @property
-    def _thread(self) -> asyncio.Future[Any] | None:
-        """Of a plain handler."""
-        return self._held.context.thread if self._held.context else None
+        return self._settle(partial(self._judged, ended, work, conflicts))
 
     async def keep_thread(self) -> None:
         """Count a plain handler in its limits for as long as it goes on past its time."""
-        thread = self._thread
+        thread = self._held.context.thread if self._held.context else None
         if thread is not None and not thread.done():
             await self._runtime.limiter.keep(self._operation, self._delivery.keys, thread)
 
-    async def _settle(self, work: Work, finish: Finish) -> Settled:
-        settlement = Settlement(work=work, finish=finish)
-        settled = await self._runtime.settler.settle(settlement)
+    def _judged(
+        self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...], now: float
+    ) -> Settlement:
+        judge = self._runtime.judge
+        self._finish = judge.finish(self._delivery, self._operation, ended, now, conflicts)
+        return Settlement(work=work, finish=self._finish)
+
+    def _incompatible(self, error: InvalidInputError, now: float) -> Settlement:
+        judge = self._runtime.judge
+        self._finish = judge.incompatible(self._delivery, self._operation, error, now)
+        return Settlement(finish=self._finish)
+
+    async def _settle(self, ending: Ending) -> Settled:
+        settled = await self._runtime.settler.settle(ending)
+        finish = self._finish
+        if finish is None:  # nobody has judged it, nor settled it
+            return settled
         if settled.status is SettleStatus.LEASE_LOST:
             self.note_lost(finish, settled)
         elif settled.status is SettleStatus.DONE:
@@ -151,13 +159,12 @@ class QueuedAttempt:
 
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
-        name = self._operation.name
-        seconds = max(0.0, self._runtime.clock.now() - self._started)
-        self._runtime.metrics.attempt(name, outcome, seconds)
-        context = self._held.context
-        span = context.span if context else self._runtime.spans.attempt(self._delivery.job)
+        name, runtime, context = self._operation.name, self._runtime, self._held.context
+        seconds = max(0.0, runtime.clock.now() - self._started)
+        runtime.metrics.attempt(name, outcome, seconds)
+        span = context.span if context else runtime.spans.attempt(self._delivery.job)
         span.end(outcome)
-        wanted = outcome is not Outcome.SUCCEEDED or self._runtime.settings.access_log
+        wanted = outcome is not Outcome.SUCCEEDED or runtime.settings.access_log
         if wanted and attempt_log.isEnabledFor(logging.INFO):
             fields = {
                 "job": finish.lease.job_id,

@@ -60,25 +60,30 @@ class Judge:
         last = Attempt(
             number=job.starts + len(conflicts),
             outcome=ended.outcome,
-            error=ended.problem.document() if ended.problem else None,
-            exception=ended.exception,
             started=conflicts[-1].finished or now if conflicts else job.attempts[-1].started,
             finished=now,
         )
-        counted = 0 if ended.outcome in UNCOUNTED else 1
-        succeeded = ended.outcome is Outcome.SUCCEEDED
+        if ended.outcome is Outcome.SUCCEEDED:
+            return Finish(
+                lease=delivery.lease,
+                state=JobState.SUCCEEDED,
+                at=now,
+                attempt=job.attempt,
+                starts=last.number,
+                attempts=(*conflicts, last),
+                answer=ended.answer,
+                expires=now + self._retention_seconds,
+            )
+        last.error = ended.problem.document() if ended.problem else None
+        last.exception = ended.exception
         ground = Finish(
             lease=delivery.lease,
-            state=JobState.SUCCEEDED if succeeded else JobState.QUEUED,
+            state=JobState.QUEUED,
             at=now,
-            attempt=job.attempt - 1 + counted,
+            attempt=job.attempt - 1 if ended.outcome in UNCOUNTED else job.attempt,
             starts=last.number,
             attempts=(*conflicts, last),
-            answer=ended.answer,
-            expires=now + self._retention_seconds if succeeded else None,
         )
-        if succeeded:
-            return ground
         if ended.outcome is Outcome.REJECTED:
             return self._failed(ground, FailureKind.REJECTED, ended.problem, None)
         if ended.outcome is Outcome.INTERRUPTED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..clock import Clock
 from ..engine.contract import Engine
@@ -14,6 +14,9 @@ from ..errors import EngineUnavailableError
 logger = logging.getLogger("eitherway.worker")
 
 _PAUSE_SECONDS = 0.5
+
+Ending = Callable[[float], Settlement]
+"""Says how an attempt that ends at this time is to be settled."""
 
 Turn = Sequence[tuple[Settlement, asyncio.Future[Settled]]]
 """Settlements of one turn, and who waits for what becomes of each."""
@@ -25,16 +28,22 @@ class Settler:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._turn: list[tuple[Settlement, asyncio.Future[Settled]]] = []
+        self._turn: list[tuple[Ending, asyncio.Future[Settled]]] = []
         self._settling: set[asyncio.Task[None]] = set()  # the event loop itself would let go
 
-    def settle(self, settlement: Settlement) -> asyncio.Future[Settled]:
-        """What becomes of it, once it is known; tried again while the engine is away."""
-        loop = asyncio.get_running_loop()
-        if not self._turn:
+    def settle(self, ending: Ending) -> asyncio.Future[Settled]:
+        """What becomes of an end, once it is known; tried again while the engine is away.
+
+        Attempts that end in one turn of the loop end at one time, the turn's end: engines write
+        what is alike at once.
+        """
+        if self._turn:
+            loop = self._turn[0][1].get_loop()  # to ask the system for it is a call of the kernel
+        else:
+            loop = asyncio.get_running_loop()
             loop.call_soon(self._end_turn)
         future: asyncio.Future[Settled] = loop.create_future()
-        self._turn.append((settlement, future))
+        self._turn.append((ending, future))
         return future
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
@@ -48,7 +57,15 @@ class Settler:
         return await asyncio.gather(*(future for _, future in turn))
 
     def _end_turn(self) -> None:
-        turn, self._turn = self._turn, []
+        endings, self._turn = self._turn, []
+        now = self._clock.now()
+        turn = []
+        for ending, future in endings:
+            try:
+                turn.append((ending(now), future))
+            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+                if not future.done():
+                    future.set_exception(error)
         task = asyncio.ensure_future(self._settle(turn))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
