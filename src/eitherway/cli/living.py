@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 _STDIN = 0
-_COLLECT_AT = 2_000  # new objects: some requests, where Python's 700 are not one turn's
+_COLLECT_AT = 10_000  # new objects: a worker's group of jobs; Python's 700 are not one turn's
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:

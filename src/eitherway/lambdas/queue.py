@@ -106,7 +106,7 @@ async def _run(
         if message.refusal is not None and one.delivery.job.starts == 1:
             refusals.append(_refuse(runtime, one.delivery, message.refusal))
         else:
-            attempts.start(one.delivery)
+            attempts.start([one.delivery])
     attempts.batches.flush()  # what is there is all that comes
     await asyncio.gather(*refusals)
     keeper = asyncio.create_task(leases.run())

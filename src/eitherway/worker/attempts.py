@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from functools import partial
 
 from ..attempt.leases import Held, LeaseKeeper
@@ -23,20 +24,22 @@ class Attempts:
         self._leases = leases
         self.batches = Batches(runtime, leases.drop, alone=alone)
 
-    def start(self, delivery: Delivery) -> None:
-        """Begin with this one; it goes on by itself."""
-        operation = self._runtime.operations.named(delivery.job.operation)
-        if operation is None:
-            raise LookupError(f"{delivery.job.operation} was not in the demand")
-        held = Held(delivery.lease, operation, self._runtime.clock.monotonic())
-        if operation.batch_max is None:
-            attempt = QueuedAttempt(self._runtime, operation, delivery, held)
-            loop, name = asyncio.get_running_loop(), f"job-{delivery.job.id}"
-            held.task = loop.create_task(attempt.run(), name=name)
-            held.task.add_done_callback(partial(self._ended, held))
-        else:
-            self.batches.add(held, delivery)
-        self._leases.add(held)
+    def start(self, deliveries: Iterable[Delivery]) -> None:
+        """Begin with these; they go on by themselves."""
+        runtime, loop = self._runtime, asyncio.get_running_loop()
+        now, started = runtime.clock.monotonic(), runtime.clock.now()
+        for delivery in deliveries:
+            operation = runtime.operations.named(delivery.job.operation)
+            if operation is None:
+                raise LookupError(f"{delivery.job.operation} was not in the demand")
+            held = Held(delivery.lease, operation, now)
+            if operation.batch_max is None:
+                attempt = QueuedAttempt(runtime, operation, delivery, held, started)
+                held.task = loop.create_task(attempt.run(), name=f"job-{delivery.job.id}")
+                held.task.add_done_callback(partial(self._ended, held))
+            else:
+                self.batches.add(held, delivery)
+            self._leases.add(held)
 
     def _ended(self, held: Held, task: asyncio.Task[None]) -> None:
         self._leases.drop(held)

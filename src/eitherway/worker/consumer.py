@@ -19,7 +19,7 @@ from .attempts import Attempts
 
 logger = logging.getLogger("eitherway.worker")
 
-_RECEIVE_MAX = 100
+_RECEIVE_MAX = 200
 _HELD_MAX = 1000
 _COUNT_SECONDS = 1.0
 _IDLE_SECONDS = 20.0
@@ -52,18 +52,19 @@ class Consumer:
         self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
         self.attempts = Attempts(runtime, leases, alone=alone)
-        self._stopping = asyncio.Event()
+        self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workers = 1
         self._counted_at = -math.inf
 
     def stop(self) -> None:
         """Take nothing more; `run` returns once what was just received has been started."""
-        self._stopping.set()
+        if not self._stopping.done():
+            self._stopping.set_result(None)
         self.attempts.batches.close()
 
     async def run(self) -> None:
         """Receive until stopped; attempts that were started go on."""
-        while not self._stopping.is_set():
+        while not self._stopping.done():
             self._runtime.turned = self._runtime.clock.monotonic()
             try:
                 await self.receive_once(_IDLE_SECONDS)
@@ -83,7 +84,7 @@ class Consumer:
             return 0
         ready = self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
         names = await self._interruptible(ready, changed)
-        if not names or self._stopping.is_set():  # what was just given back is for others
+        if not names or self._stopping.done():  # what was just given back is for others
             return 0
         # the first in line changes, so that operations that share a limit take turns
         self._operations.append(self._operations.pop(0))
@@ -108,15 +109,13 @@ class Consumer:
         `wish` must be safe to cancel.
         """
         task = asyncio.ensure_future(wish)
-        stopping = asyncio.ensure_future(self._stopping.wait())
         try:
-            await asyncio.wait({task, stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, self._stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None
-        finally:
-            for pending in (task, stopping):
-                pending.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await pending
+        finally:  # no turn of the loop is spent: the claim goes with what settles in this one
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def _receive(self, operations: Sequence[Operation]) -> int:
         if self._alone:
@@ -131,8 +130,7 @@ class Consumer:
                 room -= count
         deliveries = await self._runtime.engine.receive(demands)
         self._note_vain_hints(demands, {delivery.job.operation for delivery in deliveries})
-        for delivery in deliveries:
-            self.attempts.start(delivery)
+        self.attempts.start(deliveries)
         return len(deliveries)
 
     def _count(self, operation: Operation, workers: int) -> int:
