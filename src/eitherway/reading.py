@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .errors import MalformedInputError
+from .mistakes import found_in
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _STRING_OR_NUMBER = re.compile(
@@ -37,8 +38,10 @@ def read_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any
     try:
         return validate(payload, strict=strict or None)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        if first["type"] == "json_invalid" or not _HAS_FRACTION.search(payload):
+        if not _HAS_FRACTION.search(payload):
+            raise
+        found = found_in(error)
+        if found and found[0]["type"] == "json_invalid":
             raise
     return validate(_STRING_OR_NUMBER.sub(_whole, payload), strict=strict or None)
 

@@ -1,5 +1,6 @@
 """What fits a type: of a request strictly, of a stored message as Pydantic does."""
 
+import tracemalloc
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
@@ -7,10 +8,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from eitherway import App, InvalidInputError, MalformedInputError
 from eitherway.codec import Binding
+from eitherway.reading import read_json
 
 
 class Size(IntEnum):
@@ -149,3 +151,17 @@ async def test_a_key_that_can_be_none_is_the_callers_mistake(test_app):
         ):
             assert (answer.status, answer.json()["type"]) == (422, "/problems/rejected")
             assert "1 to 1024 bytes" in answer.json()["detail"]
+
+
+def test_what_is_wrong_eighty_thousand_times_is_not_listed():
+    """To list it takes 50 MB, of which a hostile client may have several at a time."""
+    steps = TypeAdapter(list[dict[str, int]])
+    payload = b"[" + b",".join([b"0"] * 80_000) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValidationError):
+            read_json(steps, payload, strict=True)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000

@@ -14,7 +14,12 @@ from typing import Any
 import uvloop
 
 _STDIN = 0
-_COLLECT_AT = 10_000  # new objects: a worker's group of jobs; Python's 700 are not one turn's
+
+REQUESTS_OBJECTS, JOBS_OBJECTS = 2_000, 10_000
+"""New objects that are looked through together: some requests; a worker's group of jobs.
+
+A gateway's are fewer, because a connection that is gone may hold much until it is looked at.
+"""
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -27,10 +32,10 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     os._exit(0)
 
 
-def keep_heap() -> None:
-    """Spare the collector what the start has made: it stays, and is most of what there is."""
+def keep_heap(objects: int) -> None:
+    """Spare the collector what the start has made, which stays; and have it look at so many."""
     gc.freeze()
-    gc.set_threshold(_COLLECT_AT)
+    gc.set_threshold(objects)
 
 
 def stop_event(*, supervised: bool) -> asyncio.Event:

@@ -21,7 +21,7 @@ from ..server.connection import Connection
 from ..server.crowd import Crowd
 from ..settings import Settings
 from ..worker.worker import Worker
-from .living import keep_heap, watch_supervisor
+from .living import REQUESTS_OBJECTS, keep_heap, watch_supervisor
 from .quarantine import QuarantineProcess
 
 WEBSOCKETS: Mapping[str, Any] = {
@@ -110,7 +110,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        keep_heap()
+        keep_heap(REQUESTS_OBJECTS)
         if self._serves is not None:
             with suppress(OSError):  # nobody waits for it
                 os.write(self._serves, b"1")

@@ -11,7 +11,7 @@ from ..app import App
 from ..attempt.runtime import Runtime
 from ..settings import Settings
 from ..worker.worker import Worker, run_suspects
-from .living import keep_heap, stop_event
+from .living import JOBS_OBJECTS, keep_heap, stop_event
 from .quarantine import QuarantineProcess
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ async def work(app: App, settings: Settings, target: str, *, supervised: bool) -
         ):
             worker = Worker(runtime, quarantine.run)
             await worker.start()
-            keep_heap()
+            keep_heap(JOBS_OBJECTS)
             await worker.wait_until(stop)
             if health is not None:
                 health.draining = True

@@ -29,6 +29,10 @@ _SPECIAL = frozenset(b"callback-url content-encoding expect idempotency-key pref
 """Fields that say how a request is to be read, run or answered."""
 
 
+_BODY_BYTES_MAX = 16_384
+"""Arguments wait for their call's turn, decoded, with those of all others that came in this one."""
+
+
 class Asking(Protocol):
     """A plain request, as a server has it: it has come whole, and nothing was answered."""
 
@@ -62,7 +66,8 @@ class PlainDoor(ABC):
         self._metrics = runtime.metrics
         self._takes_context = operation.binding.takes_context
         settings, capabilities = runtime.settings, runtime.engine.capabilities
-        self._body_bytes_max = min(settings.body_bytes_max, capabilities.payload_bytes_max)
+        most = min(settings.body_bytes_max, capabilities.payload_bytes_max)
+        self._body_bytes_max = min(most, _BODY_BYTES_MAX)
 
     def take(self, asking: Asking) -> bool:
         """Do what is asked for, and answer once it is done; False: nothing was done."""
