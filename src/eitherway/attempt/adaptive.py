@@ -102,11 +102,10 @@ class _Seeing(Watch):
     def __init__(self, note: Callable[[Ended, Spending], None]) -> None:
         self._note = note
         self._spent = Spending()
-        self._ended: Ended | None = None
 
     def ended(self, ended: Ended) -> None:
-        """Seen at the end of the block."""
-        self._ended = ended
+        """It has, and what it spent is known."""
+        self._note(ended, self._spent)
 
     def __enter__(self) -> Watch:
         self._token = current_spending.set(self._spent)
@@ -114,8 +113,6 @@ class _Seeing(Watch):
 
     def __exit__(self, *_: object) -> None:
         current_spending.reset(self._token)
-        if self._ended is not None:
-            self._note(self._ended, self._spent)
 
 
 _UNSEEN = Watch()
@@ -148,7 +145,7 @@ class Teacher:
                 self._seen[use.name] = _Seen(self._clock.monotonic(), use.started)
 
     def watching(self, operation: Operation) -> Watch:
-        """See an attempt, from its start to its commit: a block. Next to free without limits."""
+        """See what is done in a block, and, told after it, how it `ended`. Next to free else."""
         labels = self._labels[operation.name]
         return _Seeing(partial(self._note, labels)) if labels else _UNSEEN
 

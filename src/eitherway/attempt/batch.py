@@ -84,8 +84,8 @@ class _Batch:
                 units = BatchUnits(self._runner.engine, len(group.members), together=group.together)
                 ended = await self._call(group, units)
                 again = await self._conclude(group, units, ended)
-            watch.ended(self._full or ended.telling)
-            return again
+        watch.ended(self._full or ended.telling)
+        return again
 
     async def _call(self, group: Group, units: BatchUnits) -> BatchEnded:
         members = group.members

@@ -117,14 +117,17 @@ class DirectCall:
         return Ended(outcome=Outcome.THROTTLED, problem=problem)
 
     def _new_context(self, unit: UnitOfWork) -> Context:
-        now = self._runtime.clock.now()
-        self._context = self._runtime.context(
-            self._operation,
-            unit,
+        runtime, operation = self._runtime, self._operation
+        self._context = Context(
             job_id=self.job_id,
+            operation=operation.name,
+            attempt=1,
+            attempts_max=1,
+            deadline=runtime.clock.now() + operation.timeout_seconds,
             headers=self._headers,
             span=self.span,
-            deadline=now + self._operation.timeout_seconds,
+            unit=unit,
+            enqueue=runtime.enqueue_within,
             principal=self._principal,
         )
         return self._context

@@ -28,6 +28,7 @@ class Held:
     context: Context | None = None  # of the run that goes on now
     lost: bool = False
     canceled: bool = False  # that is why
+    stopped: bool = False  # its attempt is to go no further
     task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
@@ -69,6 +70,11 @@ class LeaseKeeper:
         if self._freed is None or self._freed.done():
             self._freed = asyncio.get_running_loop().create_future()
         return self._freed
+
+    async def emptied(self) -> None:
+        """Return once none is kept."""
+        while self._held:
+            await self.freed()
 
     async def run(self) -> None:
         """Extend until cancelled."""
@@ -125,7 +131,7 @@ class LeaseKeeper:
     def _lose(self, held: Held) -> None:
         if held.lost:
             return
-        held.lost = True
+        held.lost = held.stopped = True
         if held.context is not None:
             held.context.cancel()
         if all(other.lost for other in held.company):  # what is lost is no reason to stop the rest
@@ -135,12 +141,14 @@ class LeaseKeeper:
 async def finish_or_give_back(
     runtime: Runtime, leases: LeaseKeeper, timeout_seconds: float | None
 ) -> None:
-    """Wait for running attempts; cancel, and so give back, what is left after the time."""
-    running = {held.task for held in leases.held()}
-    if not running:
+    """Wait until attempts are settled; those that still run after the time are given back."""
+    if not len(leases):
         return
-    ended = asyncio.ensure_future(asyncio.wait(running))
-    if not await runtime.clock.wait(ended, timeout_seconds):
-        for task in running:
+    emptied = asyncio.ensure_future(leases.emptied())
+    if not await runtime.clock.wait(emptied, timeout_seconds):
+        held = leases.held()
+        for one in held:
+            one.stopped = True
+        for task in {one.task for one in held}:
             task.cancel()
-        await ended
+        await emptied

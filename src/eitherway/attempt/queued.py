@@ -1,10 +1,9 @@
-"""A delivery, from claim to settlement."""
+"""A delivered job: what its handler gets, where it goes, and what is noted of it."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from ..problem import Problem
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
-from .settler import Ending, shown
+from .settler import shown
 from .upgrade import arguments_of
 
 logger = logging.getLogger("eitherway.worker")
@@ -33,7 +32,7 @@ GIVEN_BACK = Ended(
 
 
 class QueuedAttempt:
-    """Runs one delivered job through the execution path and settles it under its lease."""
+    """One delivered job, settled under its lease."""
 
     def __init__(
         self,
@@ -50,39 +49,14 @@ class QueuedAttempt:
         self._started = runtime.clock.now() if started is None else started
         self._finish: Finish | None = None  # where the job goes, once that is judged
 
-    async def run(self) -> None:
-        """Run and settle. A cancellation gives the job back, or what it held where that is lost."""
-        try:
-            arguments = await self.arguments()
-            if arguments is not None:
-                await self._run(arguments)
-        except asyncio.CancelledError:
-            await self.give_back()
-        except EngineError as error:
-            logger.warning("job %s is left to its lease: %s", self._delivery.job.id, error)
-        finally:
-            self._held.abandon_span()
+    def arguments(self) -> dict[str, Any]:
+        """What the handler is called with. `InvalidInputError` where it is no input any more."""
+        delivery = self._delivery
+        return arguments_of(self._operation, delivery.message, delivery.job.version)
 
-    def _run(self, arguments: dict[str, Any]) -> Awaitable[Ended]:
-        job, operation = self._delivery.job, self._operation
-        left_seconds = max(0.0, job.deadline - self._started)
-        return self._runtime.runner.run(
-            operation,
-            arguments,
-            new_context=self.new_context,
-            commit=self._commit,
-            timeout_seconds=min(operation.timeout_seconds, left_seconds),
-            first_number=job.starts,
-        )
-
-    async def arguments(self) -> dict[str, Any] | None:
-        """What the handler is called with; None, the job settled, where it is no input any more."""
-        job, message = self._delivery.job, self._delivery.message
-        try:
-            return arguments_of(self._operation, message, job.version)
-        except InvalidInputError as error:
-            await self._settle(partial(self._incompatible, error))
-            return None
+    async def refuse(self, error: InvalidInputError) -> None:
+        """Settle the job whose arguments these were."""
+        await self._settle(partial(self._incompatible, error))
 
     def finish(self, ended: Ended, conflicts: tuple[Attempt, ...] = ()) -> Finish:
         """Where the job goes after this end, by policy."""
@@ -94,29 +68,27 @@ class QueuedAttempt:
         if self._held.context is not None:  # of the run before, which committed nothing
             alone = self._operation.batch_max is None
             self._held.abandon_span(Outcome.CONFLICT if alone else Outcome.INTERRUPTED)
-        context = self._runtime.context(
-            self._operation,
-            unit,
-            job_id=self._delivery.job.id,
+        runtime, job = self._runtime, self._delivery.job
+        context = Context(
+            job_id=job.id,
+            operation=self._operation.name,
+            attempt=job.attempt,
+            attempts_max=job.attempts_max,
+            deadline=job.deadline,
             headers=decode_mapping(self._delivery.message.headers),
-            span=self._runtime.spans.attempt(self._delivery.job),
-            deadline=self._delivery.job.deadline,
-            delivery=self._delivery,
+            span=runtime.spans.attempt(job),
+            unit=unit,
+            enqueue=runtime.enqueue_within,
+            principal=job.owner,
         )
         self._held.context = context
         return context
-
-    async def _commit(self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]) -> Settled:
-        context = self._held.context
-        if context is not None and context.thread is not None:
-            await self.keep_thread()
-        return await self.settle(ended, work, conflicts)
 
     def settle(
         self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...]
     ) -> Awaitable[Settled]:
         """Commit an end, and where the job goes with it."""
-        return self._settle(partial(self._judged, ended, work, conflicts))
+        return self._settle(partial(self.judged, ended, work, conflicts))
 
     async def keep_thread(self) -> None:
         """Count a plain handler in its limits for as long as it goes on past its time."""
@@ -124,9 +96,10 @@ class QueuedAttempt:
         if thread is not None and not thread.done():
             await self._runtime.limiter.keep(self._operation, self._delivery.keys, thread)
 
-    def _judged(
+    def judged(
         self, ended: Ended, work: Work, conflicts: tuple[Attempt, ...], now: float
     ) -> Settlement:
+        """An end at this time, and where the job goes with it."""
         judge = self._runtime.judge
         self._finish = judge.finish(self._delivery, self._operation, ended, now, conflicts)
         return Settlement(work=work, finish=self._finish)
@@ -136,16 +109,20 @@ class QueuedAttempt:
         self._finish = judge.incompatible(self._delivery, self._operation, error, now)
         return Settlement(finish=self._finish)
 
-    async def _settle(self, ending: Ending) -> Settled:
-        settled = await self._runtime.settler.settle(ending)
-        finish = self._finish
-        if finish is None:  # nobody has judged it, nor settled it
-            return settled
-        if settled.status is SettleStatus.LEASE_LOST:
-            self.note_lost(finish, settled)
-        elif settled.status is SettleStatus.DONE:
-            self.note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
+    async def _settle(self, settlement: Callable[[float], Settlement]) -> Settled:
+        settled = await self._runtime.settler.settle(settlement)
+        self.note_settled(settled)
         return settled
+
+    def note_settled(self, settled: Settled) -> None:
+        """This became of the judgement, if there was one."""
+        finish = self._finish
+        if finish is None:
+            return
+        if settled.status is SettleStatus.DONE:
+            self.note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
+        elif settled.status is SettleStatus.LEASE_LOST:
+            self.note_lost(finish, settled)
 
     def note_lost(self, finish: Finish, settled: Settled | None = None) -> None:
         """The lease was lost before the attempt could be settled; perhaps the job was canceled."""
@@ -160,7 +137,7 @@ class QueuedAttempt:
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
         name, runtime, context = self._operation.name, self._runtime, self._held.context
-        seconds = max(0.0, runtime.clock.now() - self._started)
+        seconds = max(0.0, finish.at - self._started)
         runtime.metrics.attempt(name, outcome, seconds)
         span = context.span if context else runtime.spans.attempt(self._delivery.job)
         span.end(outcome)

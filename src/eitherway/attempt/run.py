@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..causes import cause_of, exception_text
 from ..clock import Clock
 from ..context import Context
 from ..engine.contract import Engine
-from ..engine.values import ItemKey, Settled, SettleStatus, Work
+from ..engine.values import Settled, SettleStatus, Work
 from ..errors import EngineError
 from ..execute import Ended, Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
-from .adaptive import Teacher
+from .adaptive import Teacher, Watch
 from .contention import Contention
 
 logger = logging.getLogger("eitherway.execute")
@@ -33,6 +34,16 @@ Commit = Callable[[Ended, Work, tuple[Attempt, ...]], Awaitable[Settled]]
 
 _NOTHING = Work()
 _NOT_WITH_WORK = frozenset({SettleStatus.THROTTLED, SettleStatus.FAILED})
+
+
+@dataclass(slots=True)
+class Ran:
+    """What one run came to, before anything of it is committed."""
+
+    ended: Ended
+    work: Work
+    started: float
+    watch: Watch
 
 
 class Runner:
@@ -63,20 +74,60 @@ class Runner:
 
         Lets through what the engine cannot do for now, or will not do of an end without work.
         """
+        ran = await self.once(operation, arguments, new_context, timeout_seconds)
+        try:
+            settled = await commit(ran.ended, ran.work, ())
+        except EngineError as error:
+            settled = never(error)
+        if settled.status is SettleStatus.DONE:
+            ran.watch.ended(ran.ended)
+            return ran.ended
+        return await self.go_on(
+            ran,
+            settled,
+            operation,
+            arguments,
+            new_context=new_context,
+            commit=commit,
+            timeout_seconds=timeout_seconds,
+            first_number=first_number,
+        )
+
+    async def once(
+        self,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        new_context: NewContext,
+        timeout_seconds: float,
+    ) -> Ran:
+        """Run once, and commit nothing."""
+        started = self._clock.now()
+        unit = UnitOfWork(self._engine)
+        context = new_context(unit)
+        with self._teacher.watching(operation) as watch:
+            ended = await self._executor.execute(
+                operation, arguments, context, unit, timeout_seconds
+            )
+        work = unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
+        return Ran(ended, work, started, watch)
+
+    async def go_on(
+        self,
+        ran: Ran,
+        settled: Settled,
+        operation: Operation,
+        arguments: Mapping[str, Any],
+        *,
+        new_context: NewContext,
+        commit: Commit,
+        timeout_seconds: float,
+        first_number: int,
+    ) -> Ended:
+        """What `run` does once this has become of its first commit."""
         conflicts: tuple[Attempt, ...] = ()
-        moved: Sequence[ItemKey] = ()
         while True:
-            started = self._clock.now()
-            with self._teacher.watching(operation) as watch:
-                once = (operation, arguments, new_context, commit, timeout_seconds)
-                if moved:
-                    async with self.contention.turn(moved):
-                        ended, settled = await self._once(*once, conflicts=conflicts)
-                else:
-                    ended, settled = await self._once(*once, conflicts=conflicts)
-                watch.ended(ended)
-            if settled.status is SettleStatus.DONE:
-                return ended
+            ended = _ended(operation, ran, settled)
+            ran.watch.ended(ended)
             if settled.status in _NOT_WITH_WORK:
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is SettleStatus.CONFLICT and len(conflicts) == CONFLICTS_MAX:
@@ -84,40 +135,32 @@ class Runner:
                 settled = await commit(ended, _NOTHING, conflicts)
             if settled.status is not SettleStatus.CONFLICT:
                 return ended
-            moved = settled.conflicts
-            conflicts += (self._conflict(first_number + len(conflicts), started),)
-
-    async def _once(
-        self,
-        operation: Operation,
-        arguments: Mapping[str, Any],
-        new_context: NewContext,
-        commit: Commit,
-        timeout_seconds: float,
-        *,
-        conflicts: tuple[Attempt, ...],
-    ) -> tuple[Ended, Settled]:
-        """Run once and commit: how it ended then, and what became of its commit."""
-        unit = UnitOfWork(self._engine)
-        context = new_context(unit)
-        ended = await self._executor.execute(operation, arguments, context, unit, timeout_seconds)
-        work = unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
-        try:
-            settled = await commit(ended, work, conflicts)
-        except EngineError as error:
-            if error.retryable:
-                raise
-            return refused(operation, error), Settled(status=SettleStatus.FAILED, error=error)
-        if settled.status is SettleStatus.THROTTLED:
-            ended = no_capacity(settled)
-        elif settled.error is not None:
-            ended = refused(operation, settled.error)
-        return ended, settled
+            conflicts += (self._conflict(first_number + len(conflicts), ran.started),)
+            async with self.contention.turn(settled.conflicts):
+                ran = await self.once(operation, arguments, new_context, timeout_seconds)
+                try:
+                    settled = await commit(ran.ended, ran.work, conflicts)
+                except EngineError as error:
+                    settled = never(error)
 
     def _conflict(self, number: int, started: float) -> Attempt:
         return Attempt(
             number=number, outcome=Outcome.CONFLICT, started=started, finished=self._clock.now()
         )
+
+
+def never(error: EngineError) -> Settled:
+    """What becomes of work that the engine will never take; raises what passes."""
+    if error.retryable:
+        raise error
+    return Settled(status=SettleStatus.FAILED, error=error)
+
+
+def _ended(operation: Operation, ran: Ran, settled: Settled) -> Ended:
+    """How a run ended that this has become of."""
+    if settled.status is SettleStatus.THROTTLED:
+        return no_capacity(settled)
+    return ran.ended if settled.error is None else refused(operation, settled.error)
 
 
 def refused(operation: Operation, error: EngineError) -> Ended:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ..clock import Clock
 from ..context import Context
 from ..engine.contract import Engine
-from ..engine.values import Delivery, NewJob, Settlement, SettleStatus
+from ..engine.values import NewJob, Settlement, SettleStatus
 from ..errors import ConfigurationError
 from ..execute import Executor, Middleware
 from ..handle import Job
@@ -23,7 +23,7 @@ from ..settings import Settings
 from ..signals import Throttled
 from ..spans import Spans
 from ..sync_table import refuse_running_loop
-from ..trace import Span, Trace
+from ..trace import Trace
 from ..unit import UnitOfWork
 from .able import check_able
 from .adaptive import Teacher
@@ -124,36 +124,10 @@ class Runtime:
 
     # -- attempts --------------------------------------------------------------------------------
 
-    def context(
-        self,
-        operation: Operation,
-        unit: UnitOfWork,
-        *,
-        job_id: str,
-        headers: Mapping[str, str],
-        span: Span,
-        deadline: float,
-        principal: str | None = None,
-        delivery: Delivery | None = None,
-    ) -> Context:
-        """What the handler of one attempt sees."""
-        return Context(
-            job_id=job_id,
-            operation=operation.name,
-            attempt=delivery.job.attempt if delivery else 1,
-            attempts_max=delivery.job.attempts_max if delivery else 1,
-            deadline=deadline,
-            headers=headers,
-            span=span,
-            unit=unit,
-            enqueue=self._enqueue,
-            principal=delivery.job.owner if delivery else principal,
-        )
-
-    def _enqueue(
+    def enqueue_within(
         self, context: Context, handler: Callable[..., Any], /, *args: Any, **kwargs: Any
     ) -> Job[Any]:
-        """Buffer a job in the work of an attempt."""
+        """Buffer a job in the work of an attempt: what its context enqueues by."""
         target = self.operations.of(handler)
         job = self.new_job(target, args, kwargs, context.span.child)
         job = self.spans.created(replace(job, owner=context.principal))

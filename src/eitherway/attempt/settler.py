@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
 from ..clock import Clock
 from ..engine.contract import Engine
@@ -15,74 +17,88 @@ logger = logging.getLogger("eitherway.worker")
 
 _PAUSE_SECONDS = 0.5
 
-Ending = Callable[[float], Settlement]
-"""Says how an attempt that ends at this time is to be settled."""
 
-Turn = Sequence[tuple[Settlement, asyncio.Future[Settled]]]
-"""Settlements of one turn, and who waits for what becomes of each."""
+class Ending(Protocol):
+    """An attempt that has ended, and is told once what became of it."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it does not wait for an engine that is away."""
+
+    def settlement(self, now: float) -> Settlement:
+        """How it is to be settled, ending at this time."""
+
+    def settled(self, became: Settled) -> None:
+        """This became of it."""
+
+    def unsettled(self, error: Exception) -> None:
+        """Nothing becomes of it: a mistake, or what the engine will not do."""
+
+
+Turn = Sequence[tuple[Settlement, Ending]]
+"""Settlements of one turn, and who is told what becomes of each."""
 
 
 class Settler:
-    """Gathers settlements. Who is cancelled while it waits has not taken its settlement back."""
+    """Gathers ends. What is handed over is settled, whether somebody waits for it or not."""
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._turn: list[tuple[Ending, asyncio.Future[Settled]]] = []
+        self._turn: list[Ending] = []
         self._settling: set[asyncio.Task[None]] = set()  # the event loop itself would let go
 
-    def settle(self, ending: Ending) -> asyncio.Future[Settled]:
-        """What becomes of an end, once it is known; tried again while the engine is away.
+    def add(self, ending: Ending) -> None:
+        """Settle this, and try again while the engine is away.
 
         Attempts that end in one turn of the loop end at one time, the turn's end: engines write
         what is alike at once.
         """
-        if self._turn:
-            loop = self._turn[0][1].get_loop()  # to ask the system for it is a call of the kernel
-        else:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._end_turn)
-        future: asyncio.Future[Settled] = loop.create_future()
-        self._turn.append((ending, future))
-        return future
+        if not self._turn:
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        self._turn.append(ending)
+
+    def settle(self, settlement: Callable[[float], Settlement]) -> asyncio.Future[Settled]:
+        """The same for one who waits: what becomes of it. The mistakes of `Ending` are raised."""
+        awaited = _Awaited(settlement)
+        self.add(awaited)
+        return awaited.future
 
     async def settle_all(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
         """Settle these, again and again while the engine is away: their leases are extended.
 
         Raises the first mistake, or what the engine will never do, once all the rest is settled.
         """
-        loop = asyncio.get_running_loop()
-        turn: Turn = [(settlement, loop.create_future()) for settlement in settlements]
+        turn = [(one, _Awaited(partial(_as_it_is, one))) for one in settlements]
         await self._settle(turn)
-        return await asyncio.gather(*(future for _, future in turn))
+        return await asyncio.gather(*(awaited.future for _, awaited in turn))
 
     def _end_turn(self) -> None:
         endings, self._turn = self._turn, []
         now = self._clock.now()
         turn = []
-        for ending, future in endings:
+        for ending in endings:
             try:
-                turn.append((ending(now), future))
-            except Exception as error:  # noqa: BLE001 - whoever waits raises it
-                if not future.done():
-                    future.set_exception(error)
+                turn.append((ending.settlement(now), ending))
+            except Exception as error:  # noqa: BLE001 - it is told
+                ending.unsettled(error)
         task = asyncio.ensure_future(self._settle(turn))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
     async def _settle(self, turn: Turn) -> None:
-        """Tell each what became of its settlement, as soon as that is known."""
+        """Tell each what became of it, as soon as that is known."""
         while turn:
             try:
                 settled = await self._engine.settle([settlement for settlement, _ in turn])
             except EngineUnavailableError as error:
                 settled = [Settled(status=SettleStatus.FAILED, error=error) for _ in turn]
-            except Exception as error:  # noqa: BLE001 - whoever waits raises it
+            except Exception as error:  # noqa: BLE001 - it is told
                 if len(turn) > 1:  # one attempt's mistake is not the others': each on its own
                     for one in turn:
                         await self._settle([one])
                 else:
-                    _raise(turn[0][1], error)
+                    turn[0][1].unsettled(error)
                 return
             turn = [
                 one for one, became in zip(turn, settled, strict=True) if not _tell(one[1], became)
@@ -97,20 +113,40 @@ class Settler:
         await self._clock.sleep(_PAUSE_SECONDS)
 
 
-def _tell(future: asyncio.Future[Settled], became: Settled) -> bool:
-    """Tell who waits what became of it; False where that is to be seen yet."""
-    if became.error is not None:
-        return _raise(future, became.error)
-    if not future.done():  # else it was cancelled
-        future.set_result(became)
-    return True
+class _Awaited:
+    """An end that somebody waits for, unless they were cancelled."""
+
+    stopped = False
+
+    def __init__(self, settlement: Callable[[float], Settlement]) -> None:
+        self.settlement = settlement
+        self.future: asyncio.Future[Settled] = asyncio.get_running_loop().create_future()
+
+    def settled(self, became: Settled) -> None:
+        if not self.future.done():
+            self.future.set_result(became)
+
+    def unsettled(self, error: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
-def _raise(future: asyncio.Future[Settled], error: Exception) -> bool:
-    if isinstance(error, EngineUnavailableError):
+def _as_it_is(settlement: Settlement, _: float) -> Settlement:
+    return settlement
+
+
+def _tell(ending: Ending, became: Settled) -> bool:
+    """Tell of it what became of it; False where that is to be seen yet."""
+    error: Exception | None = became.error
+    if isinstance(error, EngineUnavailableError) and not ending.stopped:
         return False
-    if not future.done():
-        future.set_exception(error)
+    try:
+        if error is None:
+            ending.settled(became)
+            return True
+    except Exception as mistake:  # noqa: BLE001 - it is told, and is not the others'
+        error = mistake
+    ending.unsettled(error)
     return True
 
 

@@ -111,18 +111,16 @@ async def _run(
     await asyncio.gather(*refusals)
     keeper = asyncio.create_task(leases.run())
     stopping = asyncio.ensure_future(invocation.stopping.wait())
-    running = {held.task for held in leases.held()}
-    if running:
-        ended = asyncio.ensure_future(asyncio.wait(running))
-        await asyncio.wait(
-            {ended, stopping},
-            timeout=invocation.seconds_left,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        await finish_or_give_back(runtime, leases, 0)
+    settled = asyncio.ensure_future(leases.emptied())
+    await asyncio.wait(
+        {settled, stopping},
+        timeout=invocation.seconds_left,
+        return_when=asyncio.FIRST_COMPLETED,
+    )
+    await finish_or_give_back(runtime, leases, 0)
     for task in (keeper, stopping):
         task.cancel()
-    await asyncio.wait({keeper, stopping})
+    await asyncio.wait({keeper, stopping, settled})
 
 
 async def _refuse(runtime: Runtime, delivery: Delivery, problem: Problem) -> None:

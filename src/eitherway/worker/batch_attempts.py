@@ -13,7 +13,7 @@ from ..attempt.queued import GIVEN_BACK, QueuedAttempt, give_back
 from ..attempt.runtime import Runtime
 from ..context import Context
 from ..engine.values import Delivery, Finish, Settled, Settlement
-from ..errors import EngineError
+from ..errors import EngineError, InvalidInputError
 from ..execute import Ended
 from ..operation import Operation
 from ..unit import UnitOfWork
@@ -81,8 +81,10 @@ class QueuedBatch:
 
     async def _member(self, held: Held, delivery: Delivery) -> Member | None:
         attempt = self._attempt(held, delivery)
-        arguments = await attempt.arguments()
-        if arguments is None:
+        try:
+            arguments = attempt.arguments()
+        except InvalidInputError as error:
+            await attempt.refuse(error)
             self.over(held)
             return None
         self._attempts[delivery.job.id] = attempt

@@ -93,10 +93,10 @@ async def run_suspects(
 
 
 async def _stopped_or_idle(stop: asyncio.Event, leases: LeaseKeeper) -> None:
-    stopped = asyncio.ensure_future(stop.wait())
-    running = [held.task for held in leases.held()]
-    await asyncio.wait({stopped, *running}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
+    ends = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(leases.emptied())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for one in ends:
+        one.cancel()
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:
