@@ -18,7 +18,7 @@ _PROGRESS_SECONDS = 1.0
 _EXTENSIONS_PER_LEASE = 3
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Held:
     """A lease in this process, with the attempt under it."""
 
@@ -29,6 +29,7 @@ class Held:
     lost: bool = False
     canceled: bool = False  # that is why
     stopped: bool = False  # its attempt is to go no further
+    begun: bool = True  # else its task will see that by itself: it would not begin if cancelled
     task: asyncio.Task[Any] = field(init=False)
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
@@ -60,10 +61,13 @@ class LeaseKeeper:
 
     def drop(self, held: Held) -> None:
         """Its attempt has been settled."""
-        if self._held.get(held.lease.job_id) is held:
-            del self._held[held.lease.job_id]
-            if self._freed is not None and not self._freed.done():
-                self._freed.set_result(None)
+        job_id, freed = held.lease.job_id, self._freed
+        if self._held.get(job_id) is held:
+            del self._held[job_id]
+            if freed is not None:
+                self._freed = None
+                if not freed.done():
+                    freed.set_result(None)
 
     def freed(self) -> asyncio.Future[None]:
         """Done when the next one is dropped."""
@@ -135,7 +139,12 @@ class LeaseKeeper:
         if held.context is not None:
             held.context.cancel()
         if all(other.lost for other in held.company):  # what is lost is no reason to stop the rest
-            held.task.cancel()
+            _cancel([held])
+
+
+def _cancel(all_held: Sequence[Held]) -> None:
+    for task in {held.task for held in all_held if held.begun}:
+        task.cancel()
 
 
 async def finish_or_give_back(
@@ -149,6 +158,5 @@ async def finish_or_give_back(
         held = leases.held()
         for one in held:
             one.stopped = True
-        for task in {one.task for one in held}:
-            task.cancel()
+        _cancel(held)
         await emptied

@@ -16,6 +16,7 @@ from ..execute import Ended
 from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
 from ..problem import Problem
+from ..trace import Span
 from ..unit import UnitOfWork
 from .leases import Held
 from .runtime import Runtime
@@ -136,13 +137,17 @@ class QueuedAttempt:
 
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
-        name, runtime, context = self._operation.name, self._runtime, self._held.context
+        runtime, context = self._runtime, self._held.context
         seconds = max(0.0, finish.at - self._started)
-        runtime.metrics.attempt(name, outcome, seconds)
+        runtime.metrics.attempt(self._operation.name, outcome, seconds)
         span = context.span if context else runtime.spans.attempt(self._delivery.job)
         span.end(outcome)
-        wanted = outcome is not Outcome.SUCCEEDED or runtime.settings.access_log
-        if wanted and attempt_log.isEnabledFor(logging.INFO):
+        if outcome is not Outcome.SUCCEEDED or runtime.settings.access_log:
+            self._log(finish, outcome, seconds, span)
+
+    def _log(self, finish: Finish, outcome: Outcome, seconds: float, span: Span) -> None:
+        name = self._operation.name
+        if attempt_log.isEnabledFor(logging.INFO):
             fields = {
                 "job": finish.lease.job_id,
                 "operation": name,

@@ -30,13 +30,13 @@ class RunningAttempt(QueuedAttempt):
     _release: Callable[[Held], None]
     _ran: Ran | None = None  # from when it waits to be settled
 
-    def begin(self, release: Callable[[Held], None]) -> None:
+    def begin(self, loop: asyncio.AbstractEventLoop, release: Callable[[Held], None]) -> None:
         """Run, from the next turn of the loop on. To cancel the task gives the job back.
 
         `release` is called once: when the job is settled, or left to its lease.
         """
         self._release = release
-        self._begin_task()
+        self._begin_task(loop)
 
     @property
     def stopped(self) -> bool:
@@ -67,40 +67,40 @@ class RunningAttempt(QueuedAttempt):
         else:
             self._leave(error)
 
-    def _begin_task(self, before: tuple[Ran, Settled] | None = None) -> None:
-        loop, name = asyncio.get_running_loop(), self._delivery.job.id
-        self._held.task = task = loop.create_task(self._run(before), name=name)
-        task.add_done_callback(self._task_ended)
+    def _begin_task(
+        self, loop: asyncio.AbstractEventLoop, before: tuple[Ran, Settled] | None = None
+    ) -> None:
+        self._held.begun = False
+        self._held.task = loop.create_task(self._run(before), name=self._delivery.job.id)
 
     def _go_on(self, settled: Settled) -> None:
         ran, self._ran = self._ran, None
         if ran is not None:
-            self._begin_task((ran, settled))
+            self._begin_task(self._held.task.get_loop(), (ran, settled))
 
     async def _run(self, before: tuple[Ran, Settled] | None) -> None:
         """Run, and wait to be settled; or go on, where this has become of that."""
+        held = self._held
+        held.begun = True
         try:
+            if held.stopped:
+                raise asyncio.CancelledError  # noqa: TRY301 - as if it had begun
             arguments = self.arguments()
             if before is not None:
                 await self._run_on(arguments, *before)
+                self._leave(None)
                 return
             ran = await self._runtime.runner.once(
                 self._operation, arguments, self.new_context, self._timeout_seconds()
             )
-            context = self._held.context
-            if context is not None and context.thread is not None:
+            if held.context is not None and held.context.thread is not None:
                 await self.keep_thread()
             self._ran = ran
             self._runtime.settler.add(self)
-        except InvalidInputError as error:
-            await self.refuse(error)
-        except asyncio.CancelledError:
-            await self.give_back()
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is looked at
+            await self._end(error)
 
     async def _run_on(self, arguments: dict[str, Any], ran: Ran, settled: Settled) -> None:
-        if self.stopped:
-            await self.give_back()
-            return
         await self._runtime.runner.go_on(
             ran,
             settled,
@@ -120,16 +120,27 @@ class RunningAttempt(QueuedAttempt):
         left_seconds = max(0.0, self._delivery.job.deadline - self._started)
         return min(self._operation.timeout_seconds, left_seconds)
 
-    def _task_ended(self, task: asyncio.Task[None]) -> None:
-        if self._ran is None:  # else it waits to be settled
-            self._leave(None if task.cancelled() else task.exception())
+    async def _end(self, error: BaseException) -> None:
+        """End it otherwise than by its handler."""
+        try:
+            if isinstance(error, asyncio.CancelledError):
+                await self.give_back()
+            elif isinstance(error, InvalidInputError):
+                await self.refuse(error)
+            else:
+                self._leave(error)
+                return
+        except (Exception, asyncio.CancelledError) as another:  # noqa: BLE001 - it is told
+            self._leave(another)
+        else:
+            self._leave(None)
 
     def _leave(self, error: BaseException | None) -> None:
         """Nothing more is done for it here; after an error, its lease lapses."""
         job_id = self._delivery.job.id
         if isinstance(error, EngineError):
             logger.warning("job %s is left to its lease: %s", job_id, error)
-        elif error is not None:
+        elif isinstance(error, Exception):
             logger.error("job %s is left to its lease", job_id, exc_info=error)
         self._held.abandon_span()
         self._release(self._held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 from ..attempt.leases import Held, LeaseKeeper
@@ -21,7 +22,7 @@ class Attempts:
 
     def start(self, deliveries: Iterable[Delivery]) -> None:
         """Begin with these; they go on by themselves."""
-        runtime = self._runtime
+        runtime, loop = self._runtime, asyncio.get_running_loop()
         now, started = runtime.clock.monotonic(), runtime.clock.now()
         for delivery in deliveries:
             operation = runtime.operations.named(delivery.job.operation)
@@ -30,7 +31,7 @@ class Attempts:
             held = Held(delivery.lease, operation, now)
             if operation.batch_max is None:
                 attempt = RunningAttempt(runtime, operation, delivery, held, started)
-                attempt.begin(self._leases.drop)
+                attempt.begin(loop, self._leases.drop)
             else:
                 self.batches.add(held, delivery)
             self._leases.add(held)

@@ -23,6 +23,7 @@ from .reader import Reader
 from .rows import DueRow, HeldRow, JobRow, keys_of, to_leased, to_record
 from .transaction import Transaction
 
+_QUEUED = JobState.QUEUED.value
 _RUNNING = JobState.RUNNING.value
 
 _PASSED_MAX = 1000  # jobs that one receive sets aside
@@ -91,8 +92,8 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
     passed = 0  # jobs set aside: past their deadline, or put off because their key has no room
     while len(deliveries) < count and passed < _PASSED_MAX:
         found = _receivable(tx, demand, count - len(deliveries))
-        alive = [row for row in found if row.deadline > tx.now]
         late = [row for row in found if row.deadline <= tx.now]
+        alive = [row for row in found if row.deadline > tx.now] if late else found
         # So that the next receive does not come across it again; `overdue` finds it at once.
         tx.each("park", [(tx.now, row.seq) for row in late])
         able = _with_room(tx, keyed, alive) if keyed else alive
@@ -156,7 +157,7 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
     """Lease these, in statements for all of them."""
     if not found:
         return []
-    rows = [tx.fallen_due(row) for row in found]
+    rows = [row if row.state == _QUEUED else tx.fallen_due(row) for row in found]
     for state, count in Counter(row.state for row in rows).items():
         tx.count(demand.operation, state, None, -count)
     tx.count(demand.operation, _RUNNING, None, len(rows))

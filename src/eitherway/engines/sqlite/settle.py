@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +10,7 @@ from ...engine.stored import append_attempts, to_text
 from ...engine.values import Finish, NewJob, Settled, Settlement, SettleStatus, Work
 from ...engine.waking import Topic
 from ...errors import TransitionError
-from ...job import TERMINAL, check_transition
+from ...job import TERMINAL, JobState, check_transition
 from . import idempotency
 from .accept import insert
 from .cancel import let_go
@@ -18,7 +18,11 @@ from .items import Items
 from .rows import FREE, STATES, WORDS, HeldRow, fallen_due, says_all
 from .transaction import ENDED, Transaction
 
+_RUNNING = JobState.RUNNING.value
 _DONE = Settled(status=SettleStatus.DONE)
+
+_Move = tuple[str, str, str, str | None, str | None, str | None]
+"""A job's operation, its state before and after, why it failed, the limits it used, its keys."""
 
 _Record = tuple[Any, ...]
 """What a job's row says from its settlement on, but for the body of its answer."""
@@ -54,9 +58,8 @@ class _Group:
         self._items = Items(tx)
         self._jobs: list[NewJob] = []
         self._seqs: dict[int, None] = {}  # of those that end
-        self._records: defaultdict[_Record, dict[int, bytes | None]] = defaultdict(dict)
-        self._moved: Counter[tuple[str, str, str, str | None]] = Counter()
-        self._freed: Counter[tuple[str, str | None]] = Counter()
+        self._alike: defaultdict[tuple[_Move, _Record], dict[int, bytes | None]]
+        self._alike = defaultdict(dict)
         self._left: list[HeldRow] = []  # their lanes
 
     def held(self, finish: Finish) -> HeldRow | None:
@@ -64,7 +67,8 @@ class _Group:
         row = self._held.get(finish.lease.job_id)
         if row is None or row.token != finish.lease.token:
             return None
-        check_transition(STATES[fallen_due(row, self._tx.now).state], finish.state)
+        state = row.state if row.state == _RUNNING else fallen_due(row, self._tx.now).state
+        check_transition(STATES[state], finish.state)
         return row
 
     def decide(self, settlement: Settlement, ends: Sequence[_End]) -> Settled:
@@ -79,7 +83,7 @@ class _Group:
         if work and (refused := self._do(work)) is not None:
             return refused
         for finish, row in held:
-            self._finish(finish, self._tx.fallen_due(row))
+            self._finish(finish, row if row.state == _RUNNING else self._tx.fallen_due(row))
             self._jobs += finish.jobs
         if key is not None:
             idempotency.end(self._tx, key)
@@ -110,12 +114,13 @@ class _Group:
         """Store what was decided."""
         self._items.store()
         self._tx.at_step("settle.items")
-        for record, answers in self._records.items():
+        for (_, record), answers in self._alike.items():
             self._write(record, answers)
         self._tx.add_events(list(self._seqs))
         if self._jobs:  # a job ends before those that it asks for are told of
             insert(self._tx, self._jobs)
-        self._count()
+        for (move, _), answers in self._alike.items():
+            self._count(move, len(answers))
         for row in self._left:
             self._tx.let_out(row.lane, row.width)
 
@@ -127,16 +132,16 @@ class _Group:
         if bodies:
             self._tx.each("answer", [(body, seq) for seq, body in answers.items()])
 
-    def _count(self) -> None:
-        """Count what the jobs have become, and what they no longer use."""
-        for (operation, before, state, kind), count in self._moved.items():
-            self._tx.count(operation, before, None, -count)
-            self._tx.count(operation, state, kind, count)
-            if STATES[state] in TERMINAL:
-                self._tx.count(operation, ENDED, None, count)
-            else:
-                self._tx.topics.add(Topic.WORK)
-        for (uses, keys), count in self._freed.items():
+    def _count(self, move: _Move, count: int) -> None:
+        """Count jobs where they are now, and free what they no longer use."""
+        operation, before, after, kind, uses, keys = move
+        self._tx.count(operation, before, None, -count)
+        self._tx.count(operation, after, kind, count)
+        if STATES[after] in TERMINAL:
+            self._tx.count(operation, ENDED, None, count)
+        else:
+            self._tx.topics.add(Topic.WORK)
+        if uses is not None:
             self._tx.free(uses, keys, count)
 
     def _finish(self, finish: Finish, row: HeldRow) -> None:
@@ -170,10 +175,8 @@ class _Group:
             finish.cause,
             FREE if leaves else row.place,
         )
-        self._records[record][row.seq] = None if answer is None else answer.body
-        self._moved[row.operation, row.state, state, kind] += 1
-        if row.uses is not None:
-            self._freed[row.uses, row.keys] += 1
+        move = row.operation, row.state, state, kind, row.uses, row.keys
+        self._alike[move, record][row.seq] = None if answer is None else answer.body
 
 
 def _held(tx: Transaction, finishes: Sequence[Finish]) -> Mapping[str, HeldRow]:
