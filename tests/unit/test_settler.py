@@ -80,6 +80,31 @@ async def test_one_attempts_mistake_is_not_the_others():
         assert (await get_one(engine, 2)).state is JobState.RUNNING
 
 
+async def test_a_mistake_of_one_who_is_told_is_not_the_others():
+    """It is told of that, too; the rest of the turn hears what became of it."""
+
+    class Clumsy:
+        stopped = False
+
+        def __init__(self, held):
+            self.settlement = end(held)
+            self.heard = None
+
+        def settled(self, became):
+            raise LookupError(became)
+
+        def unsettled(self, error):
+            self.heard = error
+
+    async with three_held() as (settler, engine, held, _):
+        clumsy = Clumsy(held[0])
+        settler.add(clumsy)
+        settled = await settler.settle(end(held[1]))
+        assert settled.status is SettleStatus.DONE
+        assert isinstance(clumsy.heard, LookupError)
+        assert (await get_one(engine, 1)).state is JobState.SUCCEEDED
+
+
 async def test_who_is_cancelled_has_not_taken_it_back():
     """What was handed over is settled, whether somebody waits or not."""
     async with three_held() as (settler, engine, held, _):
