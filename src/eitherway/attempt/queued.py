@@ -138,7 +138,7 @@ class QueuedAttempt:
     def note(self, finish: Finish, outcome: Outcome) -> None:
         """The attempt is over: for `/metrics`, and as a line in the log."""
         runtime, context = self._runtime, self._held.context
-        seconds = max(0.0, finish.at - self._started)
+        seconds = max(0.0, runtime.clock.now() - self._started)
         runtime.metrics.attempt(self._operation.name, outcome, seconds)
         span = context.span if context else runtime.spans.attempt(self._delivery.job)
         span.end(outcome)
