@@ -26,6 +26,7 @@ from .operation import Operation
 from .problem import Answer, Problem
 from .resolving import Overrides, Resolution
 from .signals import Reject, RetryLater, Throttled
+from .time_limit import TimeLimit
 from .unit import UnitOfWork, current_unit
 
 logger = logging.getLogger("eitherway.execute")
@@ -35,7 +36,7 @@ Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """How an attempt ended, before anything of it is committed."""
 
@@ -64,6 +65,7 @@ class Executor:
         self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="handler")
         self._result_bytes_max = result_bytes_max
         self.overrides: Overrides = {}  # of dependencies, in tests
+        self._time_limits: dict[float, TimeLimit] = {}  # by their seconds: of operations
 
     def close(self) -> None:
         """Start no more plain handlers; those that run are left to end."""
@@ -120,6 +122,15 @@ class Executor:
             attempt.end()
             current_unit.reset(token)
 
+    def time_limit(self, operation: Operation, seconds: float) -> TimeLimit:
+        """The operation's own, or another one where a deadline leaves less."""
+        limit = self._time_limits.get(seconds)
+        if limit is None:
+            limit = TimeLimit(self.clock, seconds)
+            if seconds == operation.timeout_seconds:
+                self._time_limits[seconds] = limit
+        return limit
+
     def succeeded(self, operation: Operation, value: Any) -> Ended:
         """The end of an attempt with this result. `TypeError`, `ValueError` where it is none."""
         body = operation.binding.encode_result(value)
@@ -128,7 +139,7 @@ class Executor:
                 f"the result has {len(body)} bytes, of {self._result_bytes_max} allowed"
             )
         answer = Answer(operation.status, "application/json", body)
-        return Ended(outcome=Outcome.SUCCEEDED, answer=answer)
+        return Ended(Outcome.SUCCEEDED, answer)
 
     def call(self, attempt: _Attempt) -> Awaitable[Any]:
         """The handler within its middleware."""
@@ -167,8 +178,8 @@ class _Attempt:
     __slots__ = (
         "_executor",
         "_task",
+        "_time_limit",
         "_timed_out",
-        "_timer",
         "context",
         "given",
         "needs",
@@ -194,7 +205,8 @@ class _Attempt:
         self.resolution: Resolution | None = None  # where there are dependencies
         self._timed_out = False
         self._task = asyncio.current_task()
-        self._timer = executor.clock.call_later(timeout_seconds, self._time_out)
+        self._time_limit = executor.time_limit(operation, timeout_seconds)
+        self._time_limit.begin(self)
 
     async def run_plain(self, function: Callable[[], Any]) -> Any:
         """Run a plain function in a thread, within the context variables of the attempt."""
@@ -217,12 +229,13 @@ class _Attempt:
 
     def end(self) -> None:
         """It is over: the time limit has no say any more, and has not had one. Idempotent."""
-        self._timer.cancel()
+        self._time_limit.end(self)
         if self._timed_out and self._task is not None:
             self._timed_out = False
             self._task.uncancel()
 
-    def _time_out(self) -> None:
+    def run_out(self) -> None:
+        """Its time is over: it is cancelled, and says so at its end."""
         self._timed_out = True
         self.context.cancel()
         if self._task is not None:
