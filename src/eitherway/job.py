@@ -94,16 +94,16 @@ def may_see(owner: str | None, principal: str | None) -> bool:
     return owner is None or owner == principal
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """One start of a job's handler."""
 
     number: int  # from 1, every start
+    started: float
+    finished: float | None = None
     outcome: Outcome | None = None  # None while it runs
     error: Mapping[str, Any] | None = None  # a problem document, without internals
     exception: str | None = None  # for operators alone
-    started: float
-    finished: float | None = None
 
 
 @dataclass(kw_only=True, slots=True)

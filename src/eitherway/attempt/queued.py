@@ -103,7 +103,7 @@ class QueuedAttempt:
         """An end at this time, and where the job goes with it."""
         judge = self._runtime.judge
         self._finish = judge.finish(self._delivery, self._operation, ended, now, conflicts)
-        return Settlement(work=work, finish=self._finish)
+        return Settlement(work, self._finish)
 
     def _incompatible(self, error: InvalidInputError, now: float) -> Settlement:
         judge = self._runtime.judge

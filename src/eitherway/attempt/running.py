@@ -117,8 +117,8 @@ class RunningAttempt(QueuedAttempt):
         return await self.settle(ended, work, conflicts)
 
     def _timeout_seconds(self) -> float:
-        left_seconds = max(0.0, self._delivery.job.deadline - self._started)
-        return min(self._operation.timeout_seconds, left_seconds)
+        seconds, left = self._operation.timeout_seconds, self._delivery.job.deadline - self._started
+        return seconds if left >= seconds else max(0.0, left)
 
     async def _end(self, error: BaseException) -> None:
         """End it otherwise than by its handler."""

@@ -57,12 +57,8 @@ class Judge:
         conflicts: tuple[Attempt, ...],
     ) -> Finish:
         job = delivery.job
-        last = Attempt(
-            number=job.starts + len(conflicts),
-            outcome=ended.outcome,
-            started=conflicts[-1].finished or now if conflicts else job.attempts[-1].started,
-            finished=now,
-        )
+        started = conflicts[-1].finished or now if conflicts else job.attempts[-1].started
+        last = Attempt(job.starts + len(conflicts), started, now, ended.outcome)
         if ended.outcome is Outcome.SUCCEEDED:
             return Finish(
                 lease=delivery.lease,

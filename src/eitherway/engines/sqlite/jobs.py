@@ -20,7 +20,7 @@ from ...job import JobRecord, JobState
 from . import idempotency
 from .cancel import let_go_lapsed
 from .reader import Reader
-from .rows import DueRow, HeldRow, JobRow, keys_of, to_leased, to_record
+from .rows import DueRow, HeldRow, JobRow, keys_of, to_held, to_leased, to_record
 from .transaction import Transaction
 
 _QUEUED = JobState.QUEUED.value
@@ -78,7 +78,7 @@ def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
 
 
 def _message(payload: bytes, params: bytes, headers: bytes) -> Message:
-    return Message(payload=payload, params=params, headers=headers)
+    return Message(payload, params, headers)
 
 
 def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
@@ -162,6 +162,7 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
         tx.count(demand.operation, state, None, -count)
     tx.count(demand.operation, _RUNNING, None, len(rows))
     seqs = [row.seq for row in rows]
+    uses = "\n".join(rule.name for rule in demand.limits) or None
     tx.one(
         "receive",
         seqs=to_text(seqs),
@@ -169,18 +170,19 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
         until=tx.now + demand.lease_seconds,
         alone=int(demand.alone),
         holder=holder,
-        uses="\n".join(rule.name for rule in demand.limits) or None,
+        uses=uses,
     )
     tx.add_events(seqs)
     for row in rows:
         if row.until == "started":
             tx.let_out(row.lane, row.width)
+    tx.claimed.add(to_held(row, tx.now, uses) for row in rows if row.lane is None)
     return [
         Delivery(
-            lease=Lease(job_id=row.id, token=row.token + 1, alone=demand.alone),
-            job=to_leased(row, tx.now),
-            message=_message(row.payload, row.params, row.headers),
-            keys=keys_of(row.keys),
+            Lease(row.id, row.token + 1, demand.alone),
+            to_leased(row, tx.now),
+            Message(row.payload, row.params, row.headers),
+            keys_of(row.keys),
         )
         for row in rows
     ]

@@ -135,6 +135,11 @@ WHERE id = :id AND token = :token AND lease_until IS NOT NULL AND state != 'canc
 SELECT {held} FROM json_each(:ids) CROSS JOIN job ON job.id = json_each.value
 WHERE lease_until IS NOT NULL AND state != 'canceled'
 
+-- :name as_claimed
+-- How many of these jobs (a JSON array of seqs) run under this token, and have this revision.
+SELECT count(*) FROM job WHERE seq IN (SELECT value FROM json_each(:seqs))
+AND token = :token AND revision = :revision AND lease_until IS NOT NULL AND state = 'running'
+
 -- :name cancel
 -- End a job from outside; its lease, and what counts by it, stay until the holder lets go.
 UPDATE job SET state = 'canceled', revision = :revision, updated = :at, finished = :at,

@@ -127,7 +127,7 @@ STATES: Mapping[str, JobState] = {state.value: state for state in JobState}
 WORDS: Mapping[JobState, str] = {state: state.value for state in JobState}
 """States by their words, and back: to ask the class takes ten times as long."""
 
-_SCHEDULED = JobState.SCHEDULED.value
+_SCHEDULED, _RUNNING = JobState.SCHEDULED.value, JobState.RUNNING.value
 
 
 def fallen_due(row: Row, now: float) -> Row:
@@ -191,11 +191,34 @@ def to_leased(row: DueRow, now: float) -> JobRecord:
         attempt=row.attempt + 1,
         attempts_max=row.attempts_max,
         starts=starts,
-        attempts=to_attempts(row.attempts, Attempt(number=starts, started=now)),
+        attempts=to_attempts(row.attempts, Attempt(starts, now)),
     )
     if any(_rare(row)):
         _add_rare(record, row)
     return record
+
+
+def to_held(row: DueRow, now: float, uses: str | None) -> HeldRow:
+    """What the row of a job in no lane says once it is leased."""
+    return HeldRow(
+        row.seq,
+        row.id,
+        row.token + 1,
+        row.operation,
+        _RUNNING,
+        row.revision + 1,
+        now,
+        row.due,
+        now,
+        row.attempts,
+        row.keys,
+        uses,
+        None,
+        None,
+        None,
+        FREE,
+        row.owner,
+    )
 
 
 def _add_rare(record: JobRecord, row: DueRow) -> None:

@@ -14,6 +14,7 @@ from ...engine.stored import to_text
 from ...engine.waking import Topic
 from ...job import FailureKind, JobState
 from .buckets import Buckets
+from .claimed import Claimed
 from .limits import Limits
 from .queries import QUERIES, of_many, of_rows
 from .rows import Row, fallen_due, keys_of
@@ -46,6 +47,7 @@ class Transaction:
     cursor: sqlite3.Cursor
     now: float
     at_step: Step
+    claimed: Claimed
     topics: set[Topic] = field(default_factory=set)
     events: list[tuple[int, int, str, float, int, str | None]] = field(default_factory=list)
     tally: defaultdict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))

@@ -22,6 +22,7 @@ from ...clock import Clock
 from ...engine.contract import Step
 from ...engine.waking import Topic
 from ...errors import EngineError
+from .claimed import Claimed
 from .setting import Follower
 from .store import Store, engine_error
 from .transaction import Handler, Transaction
@@ -67,6 +68,7 @@ class Writer:
         self._handed_over: queue.SimpleQueue[Sequence[Call]] = queue.SimpleQueue()
         self._waiting: deque[Call] = deque()  # the thread's own: what it has been handed
         self._connection: sqlite3.Connection | None = None  # the thread's own
+        self._claimed = Claimed()
         self._thread = threading.Thread(target=self._run, name="eitherway-sqlite", daemon=True)
         self._loop = asyncio.get_running_loop()
         self._opened = self._loop.create_future()
@@ -170,7 +172,10 @@ class Writer:
             try:
                 with closing(self._connection.cursor()) as cursor:
                     transaction = Transaction(
-                        cursor=cursor, now=self._clock.now(), at_step=self._at_step
+                        cursor=cursor,
+                        now=self._clock.now(),
+                        at_step=self._at_step,
+                        claimed=self._claimed,
                     )
                     self._follower.follow(transaction)
                     for name, same in calls.items():
@@ -185,6 +190,7 @@ class Writer:
                     transaction.buckets.write()
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._claimed.clear()
                 with suppress(sqlite3.Error):  # an error may have ended the transaction already
                     self._connection.execute("ROLLBACK")
                 raise
