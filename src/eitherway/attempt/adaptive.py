@@ -10,10 +10,10 @@ from functools import partial
 
 from ..clock import Clock
 from ..congestion import busy
+from ..ended import Ended
 from ..engine.contract import Engine
 from ..engine.limits import Lesson, LimitUse
 from ..errors import EngineError
-from ..execute import Ended
 from ..job import Outcome
 from ..operation import Operation
 from ..spending import Spending, current_spending

@@ -12,9 +12,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from ..clock import Clock
+from ..ended import Ended
 from ..engine.contract import Engine
 from ..engine.values import Finish, ItemKey, Settled, Settlement, SettleStatus, Work
-from ..execute import Ended, Executor
+from ..execute import Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
 from .adaptive import Teacher

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from ..context import Context
+from ..ended import Ended, meaning, timed_out
 from ..errors import BacklogFullError, EngineUnavailableError
-from ..execute import Ended, Executor, TimedOut, meaning, timed_out
+from ..execute import Executor, TimedOut
 from ..job import Outcome
 from ..operation import Operation
 from ..signals import Throttled

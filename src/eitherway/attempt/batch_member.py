@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from ..context import Context
+from ..ended import Ended
 from ..engine.values import Finish
-from ..execute import Ended
 from ..job import Attempt
 from ..unit import UnitOfWork
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from ..context import Context
+from ..ended import Ended
 from ..engine.idempotency import KeyEnd
 from ..engine.values import Finish, Settled, Settlement, SettleStatus, Work
-from ..execute import Ended
 from ..job import Attempt, Outcome
 from ..keys import NOTHING, Counted
 from ..operation import Operation

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ..clock import Clock
+from ..ended import Ended
 from ..engine.contract import Engine
 from ..engine.idempotency import KeyEnd, KeyHold, KeyRecord, KeyState, KeyUse, KeyWish
 from ..engine.values import NewJob, Settled, Settlement, SettleStatus
 from ..errors import BacklogFullError, EitherwayError, EngineError
-from ..execute import Ended
 from ..job import Outcome
 from ..operation import Operation
 from ..problem import Answer, Problem

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 
 from ..context import Context
+from ..ended import Ended
 from ..engine.promotion import Promotion
 from ..engine.values import Delivery, NewJob, Settled, SettleStatus, Work
 from ..errors import EitherwayError
-from ..execute import Ended
 from ..job import Attempt, JobRecord
 from ..unit import UnitOfWork
 from .direct import DirectCall

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..codec import decode_mapping
 from ..context import Context
+from ..ended import Ended
 from ..engine.values import Delivery, Finish, Settled, Settlement, SettleStatus, Work
 from ..errors import EngineError, InvalidInputError
-from ..execute import Ended
 from ..job import Attempt, JobState, Outcome
 from ..operation import Operation
 from ..problem import Problem

@@ -10,10 +10,11 @@ from typing import Any
 from ..causes import cause_of, exception_text
 from ..clock import Clock
 from ..context import Context
+from ..ended import Ended
 from ..engine.contract import Engine
 from ..engine.values import Settled, SettleStatus, Work
 from ..errors import EngineError
-from ..execute import Ended, Executor
+from ..execute import Executor
 from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem

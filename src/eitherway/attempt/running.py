@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..ended import Ended
 from ..engine.values import Settled, Settlement, SettleStatus, Work
 from ..errors import EngineError, InvalidInputError
-from ..execute import Ended
 from ..job import Attempt
 from .leases import Held
 from .queued import QueuedAttempt

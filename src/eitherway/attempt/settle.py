@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..causes import cause_of, exception_text
+from ..ended import Ended
 from ..engine.values import Delivery, Finish, Overdue
 from ..errors import InvalidInputError
-from ..execute import Ended
 from ..ids import Randomness
 from ..job import Attempt, FailureKind, JobRecord, JobState, Outcome
 from ..operation import Operation

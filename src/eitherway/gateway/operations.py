@@ -10,10 +10,10 @@ from ..attempt.metrics import Counter
 from ..attempt.promotion import PromotableCall, Promoted
 from ..attempt.runtime import Runtime
 from ..codec import Params
+from ..ended import Ended
 from ..engine.idempotency import KeyRecord, KeyUse
 from ..engine.values import NewJob
 from ..errors import InvalidInputError, MalformedInputError
-from ..execute import Ended
 from ..keys import NOTHING
 from ..operation import Operation
 from ..problem import Problem

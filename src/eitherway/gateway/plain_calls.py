@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 
 from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
-from ..execute import Ended
+from ..ended import Ended
 from ..operation import Operation
 from .asked import Asked
 from .plain import Asking, PlainDoor, Resuming

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..attempt.promotion import MakeJob, PromotableCall, Promoted
 from ..attempt.runtime import Runtime
-from ..execute import Ended
+from ..ended import Ended
 from ..job import JobRecord
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from ..attempt.leases import Held, LeaseKeeper, finish_or_give_back
 from ..attempt.queued import QueuedAttempt
 from ..attempt.runtime import Runtime
+from ..ended import Ended
 from ..engine.values import Delivery, Demand, Work
 from ..engines.aws.taking import Taken
 from ..errors import EngineError
-from ..execute import Ended
 from ..job import Outcome
 from ..problem import Problem
 from ..worker.attempts import Attempts

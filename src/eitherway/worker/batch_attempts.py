@@ -12,9 +12,9 @@ from ..attempt.leases import Held
 from ..attempt.queued import GIVEN_BACK, QueuedAttempt, give_back
 from ..attempt.runtime import Runtime
 from ..context import Context
+from ..ended import Ended
 from ..engine.values import Delivery, Finish, Settled, Settlement
 from ..errors import EngineError, InvalidInputError
-from ..execute import Ended
 from ..operation import Operation
 from ..unit import UnitOfWork
 
