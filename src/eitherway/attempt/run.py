@@ -79,7 +79,7 @@ class Runner:
         try:
             settled = await commit(ran.ended, ran.work, ())
         except EngineError as error:
-            settled = never(error)
+            settled = _never(error)
         if settled.status is SettleStatus.DONE:
             ran.watch.ended(ran.ended)
             return ran.ended
@@ -142,7 +142,7 @@ class Runner:
                 try:
                     settled = await commit(ran.ended, ran.work, conflicts)
                 except EngineError as error:
-                    settled = never(error)
+                    settled = _never(error)
 
     def _conflict(self, number: int, started: float) -> Attempt:
         return Attempt(
@@ -150,7 +150,7 @@ class Runner:
         )
 
 
-def never(error: EngineError) -> Settled:
+def _never(error: EngineError) -> Settled:
     """What becomes of work that the engine will never take; raises what passes."""
     if error.retryable:
         raise error
