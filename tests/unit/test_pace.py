@@ -42,6 +42,16 @@ def test_a_pace_that_is_not_used_does_not_grow():
     assert pace.after(seen(pace, part=0.5), 0) == pace
 
 
+def test_what_a_few_attempts_meet_does_not_undo_what_was_learnt():
+    """The last jobs of a queue may come together, and one of them be refused at any pace."""
+    pace = Pace(per_second=50, peak=48)
+    cut = pace.after(seen(pace, refused=1, part=0.2), 10)
+    assert 0.7 * 50 < cut.per_second < 50
+    assert cut.peak > 0.7 * 50
+    most = pace.after(seen(pace, refused=20, part=0.2), 10)
+    assert most.per_second < 0.2 * 50
+
+
 def test_one_congestion_is_cut_once():
     """What was started before a cut fails after it, and says nothing new."""
     pace = Pace(per_second=100).after(seen(Pace(per_second=100), refused=5), 10)

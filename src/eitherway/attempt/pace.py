@@ -23,6 +23,9 @@ _CUT_SECONDS = 0.5
 _EPISODE_SECONDS = 5.0
 """Cuts so close to one another are of one congestion: the way back is to where it began."""
 
+_FEW = 4
+"""So many attempts say nothing yet: a few that came together may be refused at any pace."""
+
 _STEP_MIN = 0.5
 _STEP_PART = 0.03
 _RECOVERY = 1.5
@@ -60,21 +63,26 @@ class Pace:
         """The pace to go on with; never above `most`."""
         if seen.refused or seen.slow:
             return self if 0 <= now - self.cut_at < _CUT_SECONDS else self._cut(seen, now)
-        if seen.per_second < _USED_PART * self.per_second:
+        if not self._is_used(seen):
             return self
         grown = self._grown(min(seen.seconds, 1.0))
         return replace(self, per_second=grown if most is None else min(grown, most))
 
     def _cut(self, seen: Observed, now: float) -> Self:
-        served = min(self.per_second, seen.per_second)
+        served, ended = min(self.per_second, seen.per_second), seen.ended
         if seen.refused:
-            through = served * (1 - seen.refused / seen.ended)
+            if not self._is_used(seen):  # as when little is left to do: what was seen is no pace
+                served, ended = self.per_second, seen.ended + _FEW
+            through = served * (1 - seen.refused / ended)
             lower = _CUT_PART * through
         else:
             through, lower = served, _SLOWER_PART * served
         same = self.peak is not None and 0 <= now - self.cut_at < _EPISODE_SECONDS
         peak = max(through, self.peak or 0.0) if same else through
         return replace(self, per_second=max(_FLOOR_PER_SECOND, lower), peak=peak, cut_at=now)
+
+    def _is_used(self, seen: Observed) -> bool:
+        return seen.per_second >= _USED_PART * self.per_second
 
     def _grown(self, seconds: float) -> float:
         if self.peak is None:
