@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from served import exchange, served
 
 from eitherway import App, Context, Limit
+from eitherway.engines.sqlite.engine import SqliteEngine
+from eitherway.errors import EngineError, EngineUnavailableError
 from eitherway.gateway.plain import PlainDoor
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
@@ -275,6 +277,42 @@ async def test_what_cannot_be_stored_is_said(took):
     assert "vary: Prefer\r\n" in refused[0]
     assert refused[1]["detail"] == "nothing was stored, send it again"
     assert accepted[0].startswith("HTTP/1.1 202 ")
+
+
+@pytest.mark.parametrize(
+    ("error", "statuses"),
+    [
+        (None, [202, 202, 202]),
+        (EngineError("the second cannot be stored"), [202, 500, 202]),
+        (EngineUnavailableError("away"), [503, 503, 503]),
+    ],
+)
+async def test_those_of_one_turn_are_stored_together(took, monkeypatch, error, statuses):
+    """By one call of the engine; what is wrong with one of them is not the others'."""
+    calls, accept = [], SqliteEngine.accept
+
+    def noted(self, jobs):
+        calls.append([json.loads(job.message.payload)["id"] for job in jobs])
+        if isinstance(error, EngineUnavailableError):
+            raise error
+        if error is not None and "2" in calls[-1]:
+            (failed := asyncio.get_running_loop().create_future()).set_exception(error)
+            return failed
+        return accept(self, jobs)
+
+    monkeypatch.setattr(SqliteEngine, "accept", noted)
+    app = shop()
+    async with TestApp(app, engine="sqlite://:memory:"), served(app) as address:
+        lines = [await asyncio.open_connection(*address) for _ in statuses]
+        for number, (_, writer) in enumerate(lines, 1):
+            writer.write(post({"id": str(number)}))
+        answers = [await answer_of(reader) for reader, _ in lines]
+        for _, writer in lines:
+            writer.close()
+    assert [int(head.split()[1]) for head, _ in answers] == statuses
+    together = [["1", "2", "3"]]
+    alone = [["1"], ["2"], ["3"]]
+    assert calls == (together + alone if statuses[1] == 500 else together)
 
 
 async def test_who_hangs_up_has_left_a_job(took):

@@ -66,12 +66,16 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """An HTTP request has been answered."""
+        self.durations(method, route, status).observe(seconds)
+
+    def durations(self, method: str, route: str, status: int) -> Histogram:
+        """Of such requests. To be kept at hand."""
         histogram = self.requests.get((method, route, status))
         if histogram is None:
             if method not in _METHODS:  # anybody can make one up
                 method = "_OTHER"
             histogram = self.requests.setdefault((method, route, status), Histogram(REQUEST_BOUNDS))
-        histogram.observe(seconds)
+        return histogram
 
     def attempt(self, operation: str, outcome: str, seconds: float) -> None:
         """An attempt of a queued job has ended here."""

@@ -14,10 +14,12 @@ from time import perf_counter
 from typing import Protocol
 from urllib.parse import quote
 
+from ..attempt.metrics import Histogram
 from ..attempt.runtime import Runtime
+from ..keys import Arguments
 from ..lifespan import AsgiApp
 from ..operation import Operation
-from .asked import Asked
+from ..trace import Trace
 from .routes import Endpoint
 from .whole import Lines
 from .wire import FORWARDED, Header, handler_headers, json_type, trace_of
@@ -63,11 +65,13 @@ class PlainDoor(ABC):
         self._resuming = resuming
         # who it came from is in its links, unless these begin with a URL that is given
         self.special = _SPECIAL if runtime.settings.public_url else _SPECIAL | FORWARDED
-        self._metrics = runtime.metrics
         self._takes_context = operation.binding.takes_context
+        self._decode = operation.binding.decode
+        self._counted = operation.keys.of
         settings, capabilities = runtime.settings, runtime.engine.capabilities
         most = min(settings.body_bytes_max, capabilities.payload_bytes_max)
         self._body_bytes_max = min(most, _BODY_BYTES_MAX)
+        self._durations: dict[int, Histogram] = {}  # by status
 
     def take(self, asking: Asking) -> bool:
         """Do what is asked for, and answer once it is done; False: nothing was done."""
@@ -76,35 +80,30 @@ class PlainDoor(ABC):
         if not is_json or len(asking.body) > self._body_bytes_max:
             return False
         try:
-            self._begin(asking, self._asked(asking), started)
+            self._begin(asking, self._decode(asking.body, {}), started)
         except Exception:  # noqa: BLE001 - what is wrong is said where all is asked, and said
             return False
         return True
 
-    def _asked(self, asking: Asking) -> Asked:
-        operation = self._operation
-        arguments = operation.binding.decode(asking.body, {})
-        return Asked(
-            operation=operation,
-            body=asking.body,
-            params={},
-            headers=handler_headers(asking.headers) if self._takes_context else {},
-            arguments=arguments,
-            counted=operation.keys.of(arguments),
-            key=None,
-            callback=None,
-            owner=None,
-            trace=trace_of(asking.headers) if b"traceparent" in asking.fields else None,
-        )
-
     @abstractmethod
-    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
+    def _begin(self, asking: Asking, arguments: Arguments, started: float) -> None:
         """Do what is asked for. Where this raises, nothing was done."""
+
+    def _headers(self, asking: Asking) -> Mapping[str, str]:
+        """What the handler may see of them, if it looks."""
+        return handler_headers(asking.headers) if self._takes_context else {}
+
+    def _trace(self, asking: Asking) -> Trace | None:
+        return trace_of(asking.headers) if b"traceparent" in asking.fields else None
 
     def _answered(self, status: int, started: float) -> None:
         """Count an answer."""
-        method, path = self._operation.method or "", self._operation.path or ""
-        self._metrics.request(method, path, status, perf_counter() - started)
+        durations = self._durations.get(status)
+        if durations is None:
+            method, path = self._operation.method or "", self._operation.path or ""
+            durations = self._runtime.metrics.durations(method, path, status)
+            self._durations[status] = durations
+        durations.observe(perf_counter() - started)
 
 
 PlainDoors = Mapping[tuple[bytes, bytes], PlainDoor]

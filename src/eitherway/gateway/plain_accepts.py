@@ -1,19 +1,32 @@
-"""Plain requests for a queued operation: two steps around the commit, and no task."""
+"""Plain requests for a queued operation: two steps around the commit, and no task.
+
+Those that come in one turn of the event loop are stored by one call of the engine.
+"""
 
 from __future__ import annotations
 
-from asyncio import Future, ensure_future
+from asyncio import Future, ensure_future, get_running_loop
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 from ..attempt.runtime import Runtime
-from ..engine.values import NewJob
+from ..codec import encode_mapping
+from ..engine.values import Message, NewJob
+from ..errors import EngineUnavailableError
+from ..keys import Arguments
 from ..operation import Operation
-from .asked import Asked
+from ..registry import new_job
 from .plain import Asking, PlainDoor, Resuming
 from .preference import NONE, VARY
 from .receipts import Receipts
 from .routes import Request
+
+
+class _Accept(NamedTuple):
+    asking: Asking
+    job: NewJob
+    started: float
 
 
 class PlainAccepts(PlainDoor):
@@ -29,33 +42,69 @@ class PlainAccepts(PlainDoor):
         self._accept = runtime.engine.accept
         self._accepted = runtime.metrics.accepts(operation.name)
         self._receipts = Receipts(runtime, operation, jobs_path)
+        self._turn: list[_Accept] = []  # what this turn of the loop has brought
 
-    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
+    def _begin(self, asking: Asking, arguments: Arguments, started: float) -> None:
         now = self._now()
-        job = asked.job(self._job_id(now), now, self._payload_bytes_max, None)
-        storing = self._accept([job])
-        if not isinstance(storing, Future):
-            storing = ensure_future(storing)
-        storing.add_done_callback(partial(self._answer, asking, job, started))
+        job = new_job(
+            self._operation,
+            Message(asking.body, b"", encode_mapping(self._headers(asking))),
+            job_id=self._job_id(now),
+            now=now,
+            payload_bytes_max=self._payload_bytes_max,
+            counted=self._counted(arguments),
+            trace=self._trace(asking),
+        )
+        if not self._turn:
+            get_running_loop().call_soon(self._end_turn)
+        self._turn.append(_Accept(asking, job, started))
 
-    def _answer(
-        self, asking: Asking, job: NewJob, started: float, stored: Future[Sequence[bool]]
-    ) -> None:
-        """Say that it is stored, or why it is not."""
-        error, answer = stored.exception(), None
-        if error is None:
-            self._accepted.value += 1
-            answer = self._receipts.at_hand(job, asking.scheme, asking.fields[b"host"])
+    def _end_turn(self) -> None:
+        turn, self._turn = self._turn, []
+        self._store(turn)
+
+    def _store(self, accepts: Sequence[_Accept]) -> None:
+        """Store the jobs, and say that they are, or why not."""
+        try:
+            storing = ensure_future(self._accept([accept.job for accept in accepts]))
+        except Exception as error:  # noqa: BLE001 - it is answered
+            self._failed(accepts, error)
+        else:
+            storing.add_done_callback(partial(self._ended, accepts))
+
+    def _ended(self, accepts: Sequence[_Accept], stored: Future[Sequence[bool]]) -> None:
+        error = stored.exception()
+        if error is not None:
+            self._failed(accepts, error)
+            return
+        self._accepted.value += len(accepts)
+        for accept in accepts:
+            self._answer(accept)
+
+    def _failed(self, accepts: Sequence[_Accept], error: BaseException) -> None:
+        if len(accepts) == 1 or isinstance(error, EngineUnavailableError):
+            for accept in accepts:
+                self._answer_in_full(accept, error)
+        else:  # one request's mistake is not the others': each on its own
+            for accept in accepts:
+                self._store([accept])
+
+    def _answer(self, accept: _Accept) -> None:
+        """Say that it is stored."""
+        asking, job, started = accept
+        answer = self._receipts.at_hand(job, asking.scheme, asking.fields[b"host"])
         if answer is not None and asking.respond_whole(202, *answer):
             self._answered(202, started)
         else:
-            in_full = self._resuming(partial(self._answer_in_full, job, error))
-            asking.run(lambda *_: asking.ask(in_full))
+            self._answer_in_full(accept, None)
 
-    async def _answer_in_full(
-        self, job: NewJob, error: BaseException | None, request: Request
-    ) -> None:
-        """The same after a look into the store, to a client that does not read, or of an error."""
+    def _answer_in_full(self, accept: _Accept, error: BaseException | None) -> None:
+        """After a look into the store, to a client that does not read, or of an error."""
+        asking = accept.asking
+        in_full = self._resuming(partial(self._say, accept.job, error))
+        asking.run(lambda *_: asking.ask(in_full))
+
+    async def _say(self, job: NewJob, error: BaseException | None, request: Request) -> None:
         request.operation, request.job_id = job.operation, job.id
         request.fields.append(VARY)
         if error is not None:

@@ -8,8 +8,8 @@ from functools import lru_cache, partial
 from ..attempt.direct import DirectCall
 from ..attempt.runtime import Runtime
 from ..ended import Ended
+from ..keys import Arguments
 from ..operation import Operation
-from .asked import Asked
 from .plain import Asking, PlainDoor, Resuming
 from .routes import Request
 from .whole import Lines, lines_of
@@ -30,14 +30,14 @@ class PlainCalls(PlainDoor):
         super().__init__(runtime, operation, resuming)
         self._reply = reply
 
-    def _begin(self, asking: Asking, asked: Asked, started: float) -> None:
+    def _begin(self, asking: Asking, arguments: Arguments, started: float) -> None:
         call = DirectCall(
             self._runtime,
             self._operation,
-            asked.arguments,
-            asked.headers,
-            asked.counted,
-            trace=asked.trace,
+            arguments,
+            self._headers(asking),
+            self._counted(arguments),
+            trace=self._trace(asking),
         )
         asking.run(partial(self._run, asking, call, started))
 

@@ -8,7 +8,7 @@ from itertools import chain, compress, islice
 from operator import attrgetter
 
 from ...engine.stored import to_text
-from ...engine.values import NewJob
+from ...engine.values import Message, NewJob
 from ...engine.waking import Topic
 from ...job import JobState
 from . import idempotency
@@ -23,7 +23,8 @@ _operation = attrgetter("operation")
 _columns = attrgetter(
     "id", "operation", "version", "created", "created", "deadline", "due", "due", "attempts_max"
 )
-_message = attrgetter("message.payload", "message.params", "message.headers")
+_message = attrgetter("message")
+_payload, _params, _headers = attrgetter("payload"), attrgetter("params"), attrgetter("headers")
 _special = attrgetter("lane", "owner", "traceparent", "callback", "keys")
 _NOTHING: tuple[object, ...] = (None, None, None, None, {})
 
@@ -59,8 +60,7 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
         new = [seq in stored for seq in seqs]
         seqs, jobs = list(compress(seqs, new)), list(compress(jobs, new))
         states = list(compress(states, new))
-    messages = [(seq, *_message(job)) for seq, job in zip(seqs, jobs, strict=True)]
-    tx.insert("accept_message", messages)
+    _insert_messages(tx, seqs, list(map(_message, jobs)))
     tx.write_events()  # those that came before
     tx.one("accept_events", first=first, last=first + len(new) - 1)
     come = Counter(zip(map(_operation, jobs), states, strict=True))
@@ -72,6 +72,16 @@ def insert(tx: Transaction, jobs: Sequence[NewJob]) -> list[bool]:
     if jobs:
         tx.topics.update((Topic.WORK, Topic.EVENTS))
     return new
+
+
+def _insert_messages(tx: Transaction, seqs: Sequence[int], messages: Sequence[Message]) -> None:
+    # `sqlite3` looks for an adapter for bytes, which takes longer than to copy them to a bytearray
+    columns = [seqs, map(bytearray, map(_payload, messages))]
+    plain = not any(map(_params, messages)) and not any(map(_headers, messages))
+    if not plain:
+        columns += [map(bytearray, map(part, messages)) for part in (_params, _headers)]
+    query = "accept_message" if plain else "accept_special_message"
+    tx.insert(query, list(zip(*columns, strict=True)))
 
 
 def _special_columns(job: NewJob) -> tuple[object, ...]:

@@ -50,7 +50,7 @@ def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
     if not tx.each("promote_job", [row]):
         return None
     message = job.message
-    tx.each("accept_message", [(seq, message.payload, message.params, message.headers)])
+    tx.each("accept_special_message", [(seq, message.payload, message.params, message.headers)])
     tx.add_event(seq, 1, _RUNNING, tx.now, job.owner)
     tx.count(job.operation, _RUNNING, None, 1)
     return Delivery(

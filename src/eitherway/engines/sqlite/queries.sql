@@ -25,7 +25,11 @@ ON CONFLICT (id) DO NOTHING
 SELECT seq FROM job WHERE seq >= :first
 
 -- :name accept_message
--- Store a new job's message.
+-- Store a new job's message, which is a payload alone.
+INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, x'', x'')
+
+-- :name accept_special_message
+-- The same, for any message.
 INSERT INTO message (seq, payload, params, headers) VALUES (?, ?, ?, ?)
 
 -- :name accept_events

@@ -1,9 +1,8 @@
 """One thread that writes, and commits in groups: a hundred callers, one fsync.
 
-Whatever callers submit in one turn of the event loop is handed over once, at its end, and with it
-what the next turns bring, where there is much; whatever they submit while a group commits makes the
-next group. Calls of one method are done together, so a
-hundred accepts become one statement.
+Whatever callers submit in one turn of the event loop is handed over once, and with it what the next
+turns bring; whatever they submit while a group commits makes the next group. Calls of one method
+are done together, so a hundred accepts become one statement.
 """
 
 from __future__ import annotations
@@ -33,7 +32,11 @@ GROUP_MAX = 1000
 
 
 _TURNS_MAX = 2
-"""Of the loop, that a group waits for more: a commit costs it more than a turn does."""
+"""Of the loop, that a group waits for more after the first: a commit costs more than a turn does.
+
+What the group leaves behind is worked on while it commits, and two threads that both want the
+interpreter cost each other more than either saves.
+"""
 
 
 Call = tuple[str, Any, asyncio.Future[Any]]
@@ -86,7 +89,7 @@ class Writer:
             raise EngineError("the engine is closed")
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._submitted:  # the thread is woken once, not for each
-            self._loop.call_soon(self._gather, 1, _TURNS_MAX)
+            self._loop.call_soon(self._gather, 0, _TURNS_MAX)
         self._submitted.append((name, arguments, future))
         return future
 
