@@ -32,11 +32,13 @@ class _Queue:
     rate: float | None = None  # a second, by the last look
     looked: float = -math.inf  # when that was
 
-    def outlook(self) -> Outlook:
-        """Of the last one that waits."""
-        number = max(1, self.waiting + self.accepted)
-        rate = self.rate
-        return Outlook(number - 1, None if rate is None else round(number / rate, 1))
+    def outlooks(self, count: int = 1) -> list[Outlook]:
+        """Of the last ones that wait, in their order."""
+        last, rate = max(count, self.waiting + self.accepted), self.rate
+        return [
+            Outlook(number - 1, None if rate is None else round(number / rate, 1))
+            for number in range(last - count + 1, last + 1)
+        ]
 
     def per_second(self) -> float | None:
         """How many jobs end a second of late."""
@@ -56,24 +58,31 @@ class Forecast:
 
     async def of(self, operation: str, *, accepted: int = 0) -> Outlook:
         """For a job that waits; `accepted` is how many this process has just accepted."""
-        outlook = self.at_hand(operation, accepted=accepted)
-        if outlook is None:
+        queue = self._queue(operation, accepted)
+        if not self._is_known(queue):
             try:
                 await self._look(operation)
             except EngineError:
                 return Outlook()  # nobody is refused for that
-            outlook = self._queues[operation].outlook()
-        return outlook
+        return queue.outlooks()[-1]
 
-    def at_hand(self, operation: str, *, accepted: int = 0) -> Outlook | None:
-        """The same, where nobody has to look for it; None: ask `of`, of none that is new."""
+    def of_new(self, operation: str, count: int) -> list[Outlook] | None:
+        """For jobs that this process has just accepted; None: somebody has to look first, by `of`.
+
+        That one is of no new jobs then.
+        """
+        queue = self._queue(operation, count)
+        return queue.outlooks(count) if self._is_known(queue) else None
+
+    def _queue(self, operation: str, accepted: int) -> _Queue:
         queue = self._queues.get(operation)
         if queue is None:
             queue = self._queues[operation] = _Queue()
         queue.accepted += accepted
-        if self._clock.monotonic() - queue.looked >= _LOOK_SECONDS:
-            return None
-        return queue.outlook()
+        return queue
+
+    def _is_known(self, queue: _Queue) -> bool:
+        return self._clock.monotonic() - queue.looked < _LOOK_SECONDS
 
     async def _look(self, operation: str) -> None:
         now = self._clock.monotonic()

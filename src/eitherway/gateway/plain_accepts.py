@@ -8,8 +8,10 @@ from __future__ import annotations
 from asyncio import Future, ensure_future, get_running_loop
 from collections.abc import Sequence
 from functools import partial
+from itertools import repeat
 from typing import NamedTuple
 
+from ..attempt.forecast import Outlook
 from ..attempt.runtime import Runtime
 from ..codec import encode_mapping
 from ..engine.values import Message, NewJob
@@ -41,6 +43,7 @@ class PlainAccepts(PlainDoor):
         self._job_id = runtime.randomness.job_id
         self._accept = runtime.engine.accept
         self._accepted = runtime.metrics.accepts(operation.name)
+        self._outlooks = runtime.forecast.of_new
         self._receipts = Receipts(runtime, operation, jobs_path)
         self._turn: list[_Accept] = []  # what this turn of the loop has brought
 
@@ -78,8 +81,10 @@ class PlainAccepts(PlainDoor):
             self._failed(accepts, error)
             return
         self._accepted.value += len(accepts)
-        for accept in accepts:
-            self._answer(accept)
+        outlooks = self._outlooks(self._operation.name, len(accepts))
+        for accept, outlook in zip(accepts, outlooks or repeat(None)):
+            if outlook is None or not self._answer(accept, outlook):
+                self._answer_in_full(accept, None)
 
     def _failed(self, accepts: Sequence[_Accept], error: BaseException) -> None:
         if len(accepts) == 1 or isinstance(error, EngineUnavailableError):
@@ -89,14 +94,14 @@ class PlainAccepts(PlainDoor):
             for accept in accepts:
                 self._store([accept])
 
-    def _answer(self, accept: _Accept) -> None:
-        """Say that it is stored."""
+    def _answer(self, accept: _Accept, outlook: Outlook) -> bool:
+        """Say that it is stored; False where messages have to do it."""
         asking, job, started = accept
-        answer = self._receipts.at_hand(job, asking.scheme, asking.fields[b"host"])
-        if answer is not None and asking.respond_whole(202, *answer):
+        answer = self._receipts.at_hand(job, asking.scheme, asking.fields[b"host"], outlook)
+        answered = asking.respond_whole(202, *answer)
+        if answered:
             self._answered(202, started)
-        else:
-            self._answer_in_full(accept, None)
+        return answered
 
     def _answer_in_full(self, accept: _Accept, error: BaseException | None) -> None:
         """After a look into the store, to a client that does not read, or of an error."""

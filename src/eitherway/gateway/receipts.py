@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from ..attempt.forecast import Outlook
 from ..attempt.runtime import Runtime
 from ..engine.values import NewJob
 from ..errors import EngineError, UnknownJobError
@@ -81,11 +82,10 @@ class Receipts:
             lines = Lines(lines + lines_of(_honoured(wished, None)))
         await respond_lines(request.send, 202, lines, document)
 
-    def at_hand(self, job: NewJob, scheme: str, host: bytes) -> tuple[Lines, bytes] | None:
-        """The same answer, whole, where nobody has to look for anything to make it."""
-        outlook = self._runtime.forecast.at_hand(job.operation, accepted=1)
-        if outlook is None:
-            return None
+    def at_hand(
+        self, job: NewJob, scheme: str, host: bytes, outlook: Outlook
+    ) -> tuple[Lines, bytes]:
+        """The same answer, whole, by what is known of the job's turn."""
         url = self._public_url.rstrip("/") if self._public_url else url_of(scheme, host)
         lines, document = self._form.filled(job, url + self._jobs_path, outlook)
         return Lines(lines + _VARY), document

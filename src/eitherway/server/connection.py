@@ -143,22 +143,25 @@ class Connection(WaitingConnection):
             self._deaf = True
             self.cycle.keep_alive = False  # the last that is answered
             raise StopParsingError
-        method, version = self.parser.get_method(), self.parser.get_http_version()
-        fields = dict(self.headers)
+        parser, fields = self.parser, dict(self.headers)
+        method, lasts = parser.get_method(), parser.should_keep_alive()
+        # The parser makes a text of the version. What lasts, and does not say so, is HTTP/1.1.
+        said = b"connection" in fields or not lasts
+        version = parser.get_http_version() if said else "1.1"
         problem = self._measure.head(version, self.url, self.headers, fields)
         if problem is None and method == b"CONNECT":
             problem = malformed("there are no tunnels here")
         if problem is not None:
             self._stop_parsing(problem)
         self._measure.begin_body()
-        keep_alive = version != "1.0" and self.parser.should_keep_alive() and not self._last
+        keep_alive = version != "1.0" and lasts and not self._last
         door = self._plain_doors.get((method, self.url))
         if door is not None and keep_alive and self._may_be_plain(version, fields, door.special):
             self.cycle = self._plain = PlainExchange(self, door, fields, method)
             self.headers = []
             return
         self.scope = scope_of(self, method.decode("ascii"), version, self.url, self.headers)
-        if not self.parser.should_upgrade():  # or the parser stops, and `data_received` goes on
+        if not parser.should_upgrade():  # or the parser stops, and `data_received` goes on
             self._serve(fields, keep_alive=keep_alive)
 
     def _may_be_plain(

@@ -54,10 +54,10 @@ class WaitingConnection(HttpToolsProtocol):
             self._refuse(Problem.of("request-timeout"))
 
     def _take_place(self) -> None:
-        crowd = self._crowd
-        if self._measure.in_head:
+        crowd, measure = self._crowd, self._measure
+        if measure.in_head:
             crowd.move(self, crowd.heads)
-        elif self._measure.in_body:
+        elif measure.in_body:
             crowd.move(self, crowd.bodies)
         elif self.cycle is not None:
             crowd.move(self, crowd.idle if self.cycle.response_complete else None)

@@ -89,10 +89,10 @@ class Items:
                 deletes.append(place)
                 marks.append((*place, version))
             else:
-                puts.append((*place, version, value))
+                puts.append((*place, version, bytearray(value)))  # as messages are bound
                 if key in self._marked:
                     unmarks.append(place)
-        self._tx.each("write_item", puts)
+        self._tx.insert("write_item", puts)
         self._tx.each("delete_item", deletes)
         self._tx.each("mark_item", marks)
         self._tx.each("unmark_item", unmarks)
