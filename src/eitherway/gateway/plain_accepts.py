@@ -8,7 +8,6 @@ from __future__ import annotations
 from asyncio import Future, ensure_future, get_running_loop
 from collections.abc import Sequence
 from functools import partial
-from itertools import repeat
 from typing import NamedTuple
 
 from ..attempt.forecast import Outlook
@@ -81,8 +80,9 @@ class PlainAccepts(PlainDoor):
             self._failed(accepts, error)
             return
         self._accepted.value += len(accepts)
-        outlooks = self._outlooks(self._operation.name, len(accepts))
-        for accept, outlook in zip(accepts, outlooks or repeat(None)):
+        known = self._outlooks(self._operation.name, len(accepts))
+        outlooks = known or [None] * len(accepts)
+        for accept, outlook in zip(accepts, outlooks, strict=True):
             if outlook is None or not self._answer(accept, outlook):
                 self._answer_in_full(accept, None)
 

@@ -55,6 +55,11 @@ INSERT INTO event (job_seq, revision, state, at, progress, owner)
 SELECT seq, revision, state, updated, 0, owner FROM job
 WHERE seq IN (SELECT value FROM json_each(:seqs)) ORDER BY seq
 
+-- :name events_alike
+-- Say that many jobs of one owner (a JSON array of seqs) have become the same.
+INSERT INTO event (job_seq, revision, state, at, progress, owner)
+SELECT value, ?, ?, ?, 0, ? FROM json_each(?)
+
 -- :name tally
 -- Add to the number of an operation's jobs in a state.
 INSERT INTO tally (operation, state, count) VALUES (?, ?, ?)

@@ -57,7 +57,7 @@ class _Group:
         self._held = _held(tx, finishes)
         self._items = Items(tx)
         self._jobs: list[NewJob] = []
-        self._seqs: dict[int, None] = {}  # of those that end
+        self._owners: dict[int, str | None] = {}  # of those that end, by their seqs
         self._alike: defaultdict[tuple[_Move, _Record], dict[int, bytes | None]]
         self._alike = defaultdict(dict)
         self._left: list[HeldRow] = []  # their lanes
@@ -73,7 +73,7 @@ class _Group:
 
     def decide(self, settlement: Settlement, ends: Sequence[_End]) -> Settled:
         """What becomes of a settlement, after those before it."""
-        held = [(one, row) for one, row in ends if row is not None and row.seq not in self._seqs]
+        held = [(one, row) for one, row in ends if row is not None and row.seq not in self._owners]
         if len(held) < len(ends):
             return self._lost(ends)
         key = settlement.key
@@ -91,7 +91,7 @@ class _Group:
 
     def _lost(self, ends: Sequence[_End]) -> Settled:
         """Nothing is written; what was canceled is let go of."""
-        leases = [one.lease for one, row in ends if row is None or row.seq in self._seqs]
+        leases = [one.lease for one, row in ends if row is None or row.seq in self._owners]
         return Settled(
             status=SettleStatus.LEASE_LOST,
             lost=tuple(lease.job_id for lease in leases),
@@ -116,7 +116,9 @@ class _Group:
         self._tx.at_step("settle.items")
         for (_, record), answers in self._alike.items():
             self._write(record, answers)
-        self._tx.add_events(list(self._seqs))
+        for (_, (state, revision, at, *_)), answers in self._alike.items():
+            owners = {self._owners[seq] for seq in answers}
+            self._tx.add_like_events(list(answers), revision, state, at, owners)
         if self._jobs:  # a job ends before those that it asks for are told of
             insert(self._tx, self._jobs)
         for (move, _), answers in self._alike.items():
@@ -154,7 +156,7 @@ class _Group:
         if leaves:
             self._left.append(row)
         said = says_all(row, finish)
-        self._seqs[row.seq] = None
+        self._owners[row.seq] = row.owner
         record = (
             state,
             row.revision + 1,

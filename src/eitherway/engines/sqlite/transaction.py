@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -142,6 +142,23 @@ class Transaction:
             self.write_events()
             self.one("events_changed", seqs=to_text(seqs))
             self.topics.add(Topic.EVENTS)
+
+    def add_like_events(
+        self,
+        seqs: Sequence[int],
+        revision: int,
+        state: str,
+        at: float,
+        owners: Collection[str | None],
+    ) -> None:
+        """The same where all rows say the same, so that none has to be read; the jobs of `owners`."""
+        if len(owners) != 1:
+            self.add_events(seqs)
+            return
+        self.write_events()
+        (owner,) = owners
+        self.cursor.execute(QUERIES["events_alike"], (revision, state, at, owner, to_text(seqs)))
+        self.topics.add(Topic.EVENTS)
 
     def write_events(self) -> None:
         """Store the events added so far."""
