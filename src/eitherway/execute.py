@@ -25,6 +25,7 @@ from .time_limit import TimeLimit
 from .unit import UnitOfWork, current_unit
 
 T = TypeVar("T")
+_SUCCEEDED = Outcome.SUCCEEDED
 Middleware = Callable[[Context, Callable[[], Awaitable[Any]]], Awaitable[Any]]
 """Wraps every handler: `async def middleware(ctx, proceed): return await proceed()`."""
 
@@ -118,7 +119,7 @@ class Executor:
                 f"the result has {len(body)} bytes, of {self._result_bytes_max} allowed"
             )
         answer = Answer(operation.status, "application/json", body)
-        return Ended(Outcome.SUCCEEDED, answer)
+        return Ended(_SUCCEEDED, answer)
 
     def call(self, attempt: _Attempt) -> Awaitable[Any]:
         """The handler within its middleware."""

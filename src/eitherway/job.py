@@ -60,7 +60,10 @@ def check_transition(current: JobState, new: JobState) -> None:
 
 
 class Outcome(StrEnum):
-    """How an attempt ended."""
+    """How an attempt ended.
+
+    Hot paths keep members under names of their module: Python 3.11 makes a call to find one.
+    """
 
     SUCCEEDED = "succeeded"
     ERROR = "error"

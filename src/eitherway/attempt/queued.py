@@ -32,6 +32,10 @@ GIVEN_BACK = Ended(
 )
 
 
+_SUCCEEDED = Outcome.SUCCEEDED
+_DONE = SettleStatus.DONE
+
+
 class QueuedAttempt:
     """One delivered job, settled under its lease."""
 
@@ -120,8 +124,8 @@ class QueuedAttempt:
         finish = self._finish
         if finish is None:
             return
-        if settled.status is SettleStatus.DONE:
-            self.note(finish, finish.attempts[-1].outcome or Outcome.SUCCEEDED)
+        if settled.status is _DONE:
+            self.note(finish, finish.attempts[-1].outcome or _SUCCEEDED)
         elif settled.status is SettleStatus.LEASE_LOST:
             self.note_lost(finish, settled)
 
@@ -142,7 +146,7 @@ class QueuedAttempt:
         runtime.metrics.attempt(self._operation.name, outcome, seconds)
         span = context.span if context else runtime.spans.attempt(self._delivery.job)
         span.end(outcome)
-        if outcome is not Outcome.SUCCEEDED or runtime.settings.access_log:
+        if outcome is not _SUCCEEDED or runtime.settings.access_log:
             self._log(finish, outcome, seconds, span)
 
     def _log(self, finish: Finish, outcome: Outcome, seconds: float, span: Span) -> None:

@@ -34,6 +34,8 @@ Commit = Callable[[Ended, Work, tuple[Attempt, ...]], Awaitable[Settled]]
 """Commits how an attempt ended, its work, and the conflicts that came before it."""
 
 _NOTHING = Work()
+_SUCCEEDED = Outcome.SUCCEEDED
+_DONE = SettleStatus.DONE
 _NOT_WITH_WORK = frozenset({SettleStatus.THROTTLED, SettleStatus.FAILED})
 
 
@@ -80,7 +82,7 @@ class Runner:
             settled = await commit(ran.ended, ran.work, ())
         except EngineError as error:
             settled = _never(error)
-        if settled.status is SettleStatus.DONE:
+        if settled.status is _DONE:
             ran.watch.ended(ran.ended)
             return ran.ended
         return await self.go_on(
@@ -109,7 +111,7 @@ class Runner:
             ended = await self._executor.execute(
                 operation, arguments, context, unit, timeout_seconds
             )
-        work = unit.work() if ended.outcome is Outcome.SUCCEEDED else _NOTHING
+        work = unit.work() if ended.outcome is _SUCCEEDED else _NOTHING
         return Ran(ended, work, started, watch)
 
     async def go_on(

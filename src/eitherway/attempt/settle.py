@@ -22,6 +22,7 @@ _CAUSES = {  # where no exception says more
     Outcome.TIMED_OUT: "timed out",
     Outcome.LEASE_LOST: "the process died",
 }
+_SUCCEEDED, _JOB_SUCCEEDED = Outcome.SUCCEEDED, JobState.SUCCEEDED
 _EXPIRED = "deadline passed"
 _INCOMPATIBLE = "input no longer fits"
 _UPGRADE_FAILED = "upgrade failed"
@@ -59,10 +60,10 @@ class Judge:
         job = delivery.job
         started = conflicts[-1].finished or now if conflicts else job.attempts[-1].started
         last = Attempt(job.starts + len(conflicts), started, now, ended.outcome)
-        if ended.outcome is Outcome.SUCCEEDED:
+        if ended.outcome is _SUCCEEDED:
             return Finish(
                 lease=delivery.lease,
-                state=JobState.SUCCEEDED,
+                state=_JOB_SUCCEEDED,
                 at=now,
                 attempt=job.attempt,
                 starts=last.number,

@@ -80,8 +80,8 @@ class PlainAccepts(PlainDoor):
             self._failed(accepts, error)
             return
         self._accepted.value += len(accepts)
-        known = self._outlooks(self._operation.name, len(accepts))
-        outlooks = known or [None] * len(accepts)
+        outlooks: Sequence[Outlook | None]
+        outlooks = self._outlooks(self._operation.name, len(accepts)) or [None] * len(accepts)
         for accept, outlook in zip(accepts, outlooks, strict=True):
             if outlook is None or not self._answer(accept, outlook):
                 self._answer_in_full(accept, None)

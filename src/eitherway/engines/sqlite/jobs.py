@@ -172,12 +172,7 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
         holder=holder,
         uses=uses,
     )
-    revisions = {row.revision for row in rows}
-    if len(revisions) == 1:
-        owners = {row.owner for row in rows}
-        tx.add_like_events(seqs, revisions.pop() + 1, _RUNNING, tx.now, owners)
-    else:
-        tx.add_events(seqs)
+    tx.add_events(seqs, {(row.revision + 1, _RUNNING, tx.now, row.owner) for row in rows})
     for row in rows:
         if row.until == "started":
             tx.let_out(row.lane, row.width)

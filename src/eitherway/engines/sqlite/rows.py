@@ -128,6 +128,8 @@ WORDS: Mapping[JobState, str] = {state: state.value for state in JobState}
 """States by their words, and back: to ask the class takes ten times as long."""
 
 _SCHEDULED, _RUNNING = JobState.SCHEDULED.value, JobState.RUNNING.value
+_JOB_RUNNING, _JOB_SUCCEEDED = JobState.RUNNING, JobState.SUCCEEDED
+_SUCCEEDED = Outcome.SUCCEEDED
 
 
 def fallen_due(row: Row, now: float) -> Row:
@@ -182,7 +184,7 @@ def to_leased(row: DueRow, now: float) -> JobRecord:
         id=row.id,
         operation=row.operation,
         version=row.version,
-        state=JobState.RUNNING,
+        state=_JOB_RUNNING,
         revision=row.revision + 1,
         created=row.created,
         updated=now,
@@ -249,8 +251,8 @@ def says_all(row: HeldRow, finish: Finish) -> bool:
         return False
     one = finish.attempts[0]
     return (
-        finish.state is JobState.SUCCEEDED
-        and one.outcome is Outcome.SUCCEEDED
+        finish.state is _JOB_SUCCEEDED
+        and one.outcome is _SUCCEEDED
         and one.number == finish.starts
         and one.started == row.attempt_started
         and one.finished == finish.at

@@ -117,8 +117,8 @@ class _Group:
         for (_, record), answers in self._alike.items():
             self._write(record, answers)
         for (_, (state, revision, at, *_)), answers in self._alike.items():
-            owners = {self._owners[seq] for seq in answers}
-            self._tx.add_like_events(list(answers), revision, state, at, owners)
+            became = {(revision, state, at, self._owners[seq]) for seq in answers}
+            self._tx.add_events(list(answers), became)
         if self._jobs:  # a job ends before those that it asks for are told of
             insert(self._tx, self._jobs)
         for (move, _), answers in self._alike.items():

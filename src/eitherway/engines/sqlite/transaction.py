@@ -33,6 +33,9 @@ _ROWS_MAX, _ROWS_STEP = 64, 16
 
 _FEW = 4
 
+Became = tuple[int, str, float, str | None]
+"""A job's revision and state, since when, and its owner."""
+
 _FAILED = JobState.FAILED.value
 _REJECTED = FailureKind.REJECTED.value
 
@@ -136,28 +139,19 @@ class Transaction:
         ):
             self.topics.add(Topic.WORK)
 
-    def add_events(self, seqs: Sequence[int]) -> None:
-        """Store that these jobs have become what their rows say now, after the events so far."""
-        if seqs:
-            self.write_events()
-            self.one("events_changed", seqs=to_text(seqs))
-            self.topics.add(Topic.EVENTS)
+    def add_events(self, seqs: Sequence[int], became: Collection[Became]) -> None:
+        """Store what these jobs have become, after the events so far.
 
-    def add_like_events(
-        self,
-        seqs: Sequence[int],
-        revision: int,
-        state: str,
-        at: float,
-        owners: Collection[str | None],
-    ) -> None:
-        """The same where all rows say the same, so that none has to be read; the jobs of `owners`."""
-        if len(owners) != 1:
-            self.add_events(seqs)
+        `became` says it in all its forms. Where that is one, no row is read for it.
+        """
+        if not seqs:
             return
         self.write_events()
-        (owner,) = owners
-        self.cursor.execute(QUERIES["events_alike"], (revision, state, at, owner, to_text(seqs)))
+        if len(became) == 1:
+            (alike,) = became
+            self.cursor.execute(QUERIES["events_alike"], (*alike, to_text(seqs)))
+        else:
+            self.one("events_changed", seqs=to_text(seqs))
         self.topics.add(Topic.EVENTS)
 
     def write_events(self) -> None:
