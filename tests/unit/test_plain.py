@@ -12,6 +12,7 @@ from eitherway import App, Context, Limit
 from eitherway.engines.sqlite.engine import SqliteEngine
 from eitherway.errors import EngineError, EngineUnavailableError
 from eitherway.gateway.plain import PlainDoor
+from eitherway.gateway.receipts import Receipts
 from eitherway.settings import Settings
 from eitherway.testing import TestApp
 
@@ -313,6 +314,31 @@ async def test_those_of_one_turn_are_stored_together(took, monkeypatch, error, s
     together = [["1", "2", "3"]]
     alone = [["1"], ["2"], ["3"]]
     assert calls == (together + alone if statuses[1] == 500 else together)
+
+
+async def test_a_receipt_that_cannot_be_made_leaves_the_others(took, monkeypatch, caplog):
+    """Of those that were stored together, and the log has it."""
+    at_hand = Receipts.at_hand
+
+    def fail(self, job, *args):
+        if json.loads(job.message.payload)["id"] == "1":
+            raise RuntimeError("broken")
+        return at_hand(self, job, *args)
+
+    app = shop()
+    async with TestApp(app, engine="sqlite://:memory:"), served(app) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(post({"id": "0"}))  # of a queue nobody has looked at
+        await answer_of(reader)
+        monkeypatch.setattr(Receipts, "at_hand", fail)
+        _, other = await asyncio.open_connection(*address)
+        other.write(post({"id": "1"}))
+        writer.write(post({"id": "2"}))
+        assert (await answer_of(reader))[0].startswith("HTTP/1.1 202 ")
+        other.transport.abort()
+        writer.close()
+    (record,) = [one for one in caplog.records if one.levelname == "ERROR"]
+    assert "is stored, and nobody is told" in record.message
 
 
 async def test_who_hangs_up_has_left_a_job(took):

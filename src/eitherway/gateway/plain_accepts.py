@@ -5,6 +5,7 @@ Those that come in one turn of the event loop are stored by one call of the engi
 
 from __future__ import annotations
 
+import logging
 from asyncio import Future, ensure_future, get_running_loop
 from collections.abc import Sequence
 from functools import partial
@@ -22,6 +23,8 @@ from .plain import Asking, PlainDoor, Resuming
 from .preference import NONE, VARY
 from .receipts import Receipts
 from .routes import Request
+
+logger = logging.getLogger("eitherway.gateway")
 
 
 class _Accept(NamedTuple):
@@ -83,8 +86,11 @@ class PlainAccepts(PlainDoor):
         outlooks: Sequence[Outlook | None]
         outlooks = self._outlooks(self._operation.name, len(accepts)) or [None] * len(accepts)
         for accept, outlook in zip(accepts, outlooks, strict=True):
-            if outlook is None or not self._answer(accept, outlook):
-                self._answer_in_full(accept, None)
+            try:
+                if outlook is None or not self._answer(accept, outlook):
+                    self._answer_in_full(accept, None)
+            except Exception:  # the others have an answer to get
+                logger.exception("job %s is stored, and nobody is told", accept.job.id)
 
     def _failed(self, accepts: Sequence[_Accept], error: BaseException) -> None:
         if len(accepts) == 1 or isinstance(error, EngineUnavailableError):
