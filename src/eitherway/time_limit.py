@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import Protocol
 
 from .clock import Clock, Timer
@@ -27,13 +28,14 @@ class TimeLimit:
         self._ends: dict[Limited, float] = {}  # by the monotonic clock, the next one first
         self._timer: Timer | None = None
         self._looks = False  # at the end of this turn of the loop
+        self._context = Context()  # the timer's: it keeps no variables of whoever began first
 
     def begin(self, limited: Limited) -> None:
         """It runs from now on."""
         self._ends[limited] = self._clock.monotonic() + self._seconds
         if self._timer is None and not self._looks:
             self._looks = True
-            asyncio.get_running_loop().call_soon(self._look)
+            asyncio.get_running_loop().call_soon(self._look, context=self._context)
 
     def end(self, limited: Limited) -> None:
         """It has ended, and is not told any more. Idempotent."""

@@ -1,9 +1,13 @@
 """One timer for all that run under the same limit of time."""
 
 import asyncio
+import gc
+import weakref
+from contextvars import ContextVar, copy_context
 
 import pytest
 
+from eitherway.clock import SystemClock
 from eitherway.engine.virtual_clock import VirtualClock
 from eitherway.time_limit import TimeLimit
 
@@ -36,6 +40,12 @@ def begun(limit, clock):
     return running
 
 
+def begun_with_a_variable(limit, clock):
+    held = Running(clock)
+    ContextVar("variable").set(held)
+    return begun(limit, clock), weakref.ref(held)
+
+
 def timers(clock):
     return [timer for *_, timer in clock._timers if timer.callback is not None]
 
@@ -62,6 +72,19 @@ async def test_what_has_ended_is_not_told(limit, clock):
     limit.end(first)
     await clock.advance(30)
     assert (first.told_after, second.told_after) == ([], [10])
+
+
+async def test_the_timer_keeps_nothing_of_who_began_first():
+    """Its context variables go when it goes, though others run under the limit."""
+    clock = SystemClock()
+    limit = TimeLimit(clock, 60)
+    first, kept = copy_context().run(begun_with_a_variable, limit, clock)
+    second = begun(limit, clock)
+    await asyncio.sleep(0)  # the timer is set
+    limit.end(first)
+    gc.collect()
+    assert kept() is None
+    limit.end(second)
 
 
 async def test_what_ends_within_a_turn_takes_no_timer(limit, clock):
