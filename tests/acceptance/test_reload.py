@@ -29,9 +29,15 @@ async def work(number: int) -> int:
 def write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def write(text):
+    at = 1_800_000_000.0
+
+    def write(text, after_seconds=1.0):
+        """As if so long after the one before: Python tells old bytecode by seconds and size."""
+        nonlocal at
+        at += after_seconds
         fresh = tmp_path / "live.new"
         fresh.write_text(text)
+        os.utime(fresh, (at, at))
         fresh.replace(tmp_path / "live.py")
 
     write(SOURCE.format(version=1))
@@ -80,10 +86,10 @@ async def test_sighup_replaces_the_processes_and_turns_nobody_away(tmp_path, wri
 
 
 async def test_a_changed_file_is_loaded_and_a_broken_one_is_not(tmp_path, write):
-    """With `--reload`: what runs goes on until the file will do again."""
+    """With `--reload`: however soon, and what runs goes on until the file will do again."""
     with Service(tmp_path, "run", "--reload", target="live:app") as service:
         await service.ready()
-        write(SOURCE.format(version=2))
+        write(SOURCE.format(version=2), after_seconds=0.1)
         await until_version(service.url, 2)
         write("app = App('x'\n")
         while "live.py, line 1: SyntaxError" not in service.log.read_text():

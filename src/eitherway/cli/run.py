@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import sys
 from typing import Annotated
 
 import typer
@@ -77,6 +79,8 @@ def run(
         metrics_port=metrics_port,
     )
     configure(settings)
+    if reload:
+        _write_no_bytecode()
     footprint = Footprint()
     app = load_app(target)
     by_fork = not footprint.bars_forks()
@@ -93,6 +97,15 @@ def run(
     from .supervising import supervise  # noqa: PLC0415 - see above
 
     supervise(app, target, settings, listener, scaling=scaling, by_fork=by_fork, reload=reload)
+
+
+def _write_no_bytecode() -> None:
+    """Neither here nor in a child: what is saved twice within a second might run as saved first.
+
+    Python tells by seconds and size whether bytecode is of the file that is there.
+    """
+    sys.dont_write_bytecode = True
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def gateway(
