@@ -459,7 +459,11 @@ class Listening {
     };
     const ids = [...this.#jobs.keys()].slice(0, STREAMED_MAX);
     const { cursor, jobs } = this.#stream;
-    if (cursor !== null) await this.#lookAt(ids.filter((id) => !jobs.has(id)), "sse");
+    if (cursor !== null) {
+      const unheard = ids.filter((id) => !jobs.has(id) || this.#jobs.get(id).last === null);
+      await this.#lookAt(unheard, "sse");
+      unheard.forEach((id) => jobs.add(id)); // the cursor is from before: what follows comes by the stream
+    }
     const streamed = ids.filter((id) => this.#jobs.has(id));
     if (streamed.length === 0) {
       open();
