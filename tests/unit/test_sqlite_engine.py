@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import re
 import resource
 import signal
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -280,6 +282,34 @@ async def test_a_database_that_another_program_locks_is_unavailable(
         await engine.accept([new_job()])
     connection.close()
     assert await engine.accept([new_job()]) == [True]
+
+
+async def test_what_comes_while_another_process_writes_joins_the_group_that_waits(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    engine = SqliteEngine(path, at_step=steps.append)
+    await engine.open()
+    asked = threading.Event()
+    flock = fcntl.flock
+
+    def telling(descriptor: int, operation: int) -> None:
+        if operation == fcntl.LOCK_EX:
+            asked.set()
+        flock(descriptor, operation)
+
+    with Path(f"{path}-lock").open() as another:
+        flock(another, fcntl.LOCK_EX)
+        monkeypatch.setattr(fcntl, "flock", telling)
+        first = asyncio.ensure_future(engine.accept([new_job("first")]))
+        await asyncio.to_thread(asked.wait)
+        second = asyncio.ensure_future(engine.accept([new_job("second")]))
+        for _ in range(5):  # turns in which it is submitted and handed over
+            await asyncio.sleep(0)
+        flock(another, fcntl.LOCK_UN)
+    assert await first == await second == [True]
+    await engine.close()
+    assert steps.count("accept.committed") == 1
 
 
 async def test_one_callers_mistake_is_not_the_others(engine: SqliteEngine) -> None:

@@ -1,8 +1,8 @@
 """One thread that writes, and commits in groups: a hundred callers, one fsync.
 
 Whatever callers submit in one turn of the event loop is handed over once, and with it what the next
-turns bring; whatever they submit while a group commits makes the next group. Calls of one method
-are done together, so a hundred accepts become one statement.
+turns bring; whatever they submit while a group commits, here or in another process, makes the next
+group. Calls of one method are done together, so a hundred accepts become one statement.
 """
 
 from __future__ import annotations
@@ -125,39 +125,40 @@ class Writer:
             return
         self._tell([(self._opened, None)])
         try:
-            while group := self._next_group():
+            while group := self._pending():
                 self._do(group)
         finally:
             self._disconnect()
             self._store.close()
             self._tell([(self._ended, None)])
 
-    def _next_group(self) -> list[Call]:
-        """What is pending, at least one call; empty at the end."""
+    def _pending(self, room: int = GROUP_MAX, *, wait: bool = True) -> list[Call]:
+        """What has been handed over: at least one call, if to be waited for; none at the end."""
         waiting = self._waiting
         with suppress(queue.Empty):
-            while len(waiting) < GROUP_MAX:
-                calls = self._handed_over.get(block=not waiting)
+            while len(waiting) < room:
+                calls = self._handed_over.get(block=wait and not waiting)
                 if not calls:  # the end, which comes after what is waiting
-                    if waiting:
+                    if waiting or not wait:
                         self._handed_over.put(())
                     break
                 waiting.extend(calls)
-        return [waiting.popleft() for _ in range(min(GROUP_MAX, len(waiting)))]
+        return [waiting.popleft() for _ in range(min(room, len(waiting)))]
 
-    def _do(self, group: Sequence[Call]) -> None:
-        calls: dict[str, list[Call]] = {}
-        for call in group:
-            calls.setdefault(call[0], []).append(call)
+    def _do(self, group: list[Call], *, and_more: bool = True) -> None:
+        """Do a group in one commit, with what else comes until its turn, and tell its callers."""
         try:
-            told, topics = self._transact(calls)
+            with self._store.writing():
+                if and_more:  # while another process wrote: fewer turns, and each for more
+                    group += self._pending(GROUP_MAX - len(group), wait=False)
+                told, topics = self._transact(calls := _by_name(group))
         except (sqlite3.OperationalError, OSError) as error:
             self._disconnect()  # a fresh one, in case this one is broken
             self._tell([(future, engine_error(error)) for _, _, future in group])
         except BaseException as error:  # noqa: BLE001 - the caller's future raises it
             if len(group) > 1:  # one caller's mistake is not the others': each on its own
                 for call in group:
-                    self._do([call])
+                    self._do([call], and_more=False)
             elif isinstance(error, sqlite3.Error | OverflowError | UnicodeError):
                 self._tell([(group[0][-1], engine_error(error))])
             else:
@@ -168,35 +169,34 @@ class Writer:
     def _transact(self, calls: Mapping[str, Sequence[Call]]) -> tuple[Told, set[Topic]]:
         """Do the calls in one transaction: committed on return, rolled back if this raises."""
         told: Told = []
-        with self._store.writing():
-            if self._connection is None:
-                self._connection = self._store.connect_to_write()
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                with closing(self._connection.cursor()) as cursor:
-                    transaction = Transaction(
-                        cursor=cursor,
-                        now=self._clock.now(),
-                        at_step=self._at_step,
-                        claimed=self._claimed,
-                    )
-                    self._follower.follow(transaction)
-                    for name, same in calls.items():
-                        self._step(name, "begun")
-                        arguments = [arguments for _, arguments, _ in same]
-                        results = self._handlers[name](transaction, arguments)
-                        transaction.write_events()
-                        self._step(name, "written")
-                        told += zip([future for _, _, future in same], results, strict=True)
-                    transaction.write_tally()
-                    transaction.limits.write()
-                    transaction.buckets.write()
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._claimed.clear()
-                with suppress(sqlite3.Error):  # an error may have ended the transaction already
-                    self._connection.execute("ROLLBACK")
-                raise
+        if self._connection is None:
+            self._connection = self._store.connect_to_write()
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                transaction = Transaction(
+                    cursor=cursor,
+                    now=self._clock.now(),
+                    at_step=self._at_step,
+                    claimed=self._claimed,
+                )
+                self._follower.follow(transaction)
+                for name, same in calls.items():
+                    self._step(name, "begun")
+                    arguments = [arguments for _, arguments, _ in same]
+                    results = self._handlers[name](transaction, arguments)
+                    transaction.write_events()
+                    self._step(name, "written")
+                    told += zip([future for _, _, future in same], results, strict=True)
+                transaction.write_tally()
+                transaction.limits.write()
+                transaction.buckets.write()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._claimed.clear()
+            with suppress(sqlite3.Error):  # an error may have ended the transaction already
+                self._connection.execute("ROLLBACK")
+            raise
         return told, transaction.topics
 
     def _publish(self, calls: Collection[str], told: Told, topics: Collection[Topic]) -> None:
@@ -234,3 +234,10 @@ class Writer:
             else:
                 future.set_result(result)
         self._wake.signal(topics)
+
+
+def _by_name(group: Sequence[Call]) -> dict[str, list[Call]]:
+    calls: dict[str, list[Call]] = {}
+    for call in group:
+        calls.setdefault(call[0], []).append(call)
+    return calls
