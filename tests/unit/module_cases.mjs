@@ -233,19 +233,50 @@ test("where no WebSocket opens, a stream; where none does, polls", async () => {
   assert.deepEqual(by.filter(Boolean), ["sse", "poll"]);
 });
 
+const event = (subject, number, status = "queued", cursor = undefined) => {
+  const data = { id: subject, status, done: status === "succeeded", result: subject };
+  return { subject, sequence: String(number).padStart(12, "0"), cursor, data };
+};
+const streamOf = (...events) => {
+  const text = events.map((one) => `id: c\ndata: ${JSON.stringify(one)}\n\n`).join("");
+  const start = (body) => body.enqueue(new TextEncoder().encode(text)); // and it never ends
+  return new Response(new ReadableStream({ start }), { headers: { "content-type": "text/event-stream" } });
+};
+const paths = () => asked.map(({ url }) => url.replace("http://shop/root", ""));
+
 test("a stream that never ends is left, and the next one is followed", async () => {
-  const open = (id) => {
-    const data = { id, status: "succeeded", done: true, result: id };
-    const event = { subject: id, sequence: "000000000003", cursor: `of ${id}`, data };
-    const start = (body) => body.enqueue(new TextEncoder().encode(`id: c\ndata: ${JSON.stringify(event)}\n\n`));
-    return new Response(new ReadableStream({ start }), { headers: { "content-type": "text/event-stream" } });
-  };
   const shop = client({ transports: ["sse"] });
-  script = [open("a"), shown("queued", 1), open("j")];
+  script = [streamOf(event("a", 3, "succeeded", "of a")), shown("queued", 1), streamOf(event("j", 3, "succeeded", "of j"))];
   assert.equal(await shop.job("a").result(), "a");
   assert.equal(await shop.job("j").result(), "j");
-  assert.deepEqual(asked.map(({ url }) => url.replace("http://shop/root", "")), ["/events?jobs=a", "/jobs/j", "/events?jobs=j"]);
+  assert.deepEqual(paths(), ["/events?jobs=a", "/jobs/j", "/events?jobs=j"]);
   assert.equal(asked[2].headers["last-event-id"], "of a");
+});
+
+test("a job is looked at once, however often its stream is cut before it opens", async () => {
+  const shop = client({ transports: ["sse"] });
+  const heard = { a: [], j: [] };
+  const follow = async (id) => {
+    for await (const { sequence } of shop.job(id).events()) heard[id].push(Number(sequence));
+  };
+  script = [streamOf(event("a", 1, "queued", "c1"))];
+  const first = follow("a");
+  await until(() => heard.a.length === 1);
+  const cut = new TypeError("terminated");
+  const rest = [event("j", 2, "running", "c2"), event("j", 3, "succeeded", "c3"), event("a", 2, "succeeded", "c4")];
+  script = [shown("queued", 1), cut, cut, streamOf(...rest)];
+  await Promise.all([first, follow("j")]);
+  assert.deepEqual(paths(), ["/events?jobs=a", "/jobs/j", ...Array(3).fill("/events?jobs=a,j")]);
+  assert.deepEqual([...new Set(asked.slice(2).map(({ headers }) => headers["last-event-id"]))], ["c1"]);
+  assert.deepEqual(heard, { a: [1, 2], j: [1, 2, 3] });
+});
+
+test("a job that was left is looked at when it is followed again", async () => {
+  const shop = client({ transports: ["sse"] });
+  script = [streamOf(event("a", 3, "succeeded", "c1")), shown("succeeded", 3, { result: 5 })];
+  assert.equal(await shop.job("a").result(), "a");
+  assert.equal(await shop.job("a").result(), 5);
+  assert.deepEqual(paths(), ["/events?jobs=a", "/jobs/a"]);
 });
 
 test("a failed job says what a direct call says, and a signal ends a wait", async () => {

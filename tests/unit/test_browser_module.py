@@ -41,7 +41,7 @@ async def test_it_is_under_the_prefix_and_its_path_is_taken() -> None:
 
 def test_its_cases_pass() -> None:
     done = subprocess.run(
-        [NODE, "--test", str(Path(__file__).with_name("module_cases.mjs"))],
+        [NODE, "--test", "--test-timeout=20000", str(Path(__file__).with_name("module_cases.mjs"))],
         env={"MODULE": MODULE.as_uri()},
         capture_output=True,
         text=True,
