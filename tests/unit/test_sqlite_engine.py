@@ -12,8 +12,8 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -284,6 +284,14 @@ async def test_a_database_that_another_program_locks_is_unavailable(
     assert await engine.accept([new_job()]) == [True]
 
 
+@contextmanager
+def another_writes(path: Path) -> Iterator[None]:
+    """The lock file is held, as by another process."""
+    with Path(f"{path}-lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 async def test_what_comes_while_another_process_writes_joins_the_group_that_waits(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,15 +306,13 @@ async def test_what_comes_while_another_process_writes_joins_the_group_that_wait
             asked.set()
         flock(descriptor, operation)
 
-    with Path(f"{path}-lock").open() as another:
-        flock(another, fcntl.LOCK_EX)
+    with another_writes(path):
         monkeypatch.setattr(fcntl, "flock", telling)
         first = asyncio.ensure_future(engine.accept([new_job("first")]))
         await asyncio.to_thread(asked.wait)
         second = asyncio.ensure_future(engine.accept([new_job("second")]))
         for _ in range(5):  # turns in which it is submitted and handed over
             await asyncio.sleep(0)
-        flock(another, fcntl.LOCK_UN)
     assert await first == await second == [True]
     await engine.close()
     assert steps.count("accept.committed") == 1
