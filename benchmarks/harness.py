@@ -22,9 +22,10 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
+
+from plots import plot_figures, plot_rates
 
 HERE = Path(__file__).parent
 FLOOR = "raw ASGI no-op"
@@ -212,13 +213,17 @@ def report(
     rounds = max(len(runs) for runs in rows.values())
     console.print(f"medians (least - greatest) of {rounds} interleaved rounds; {machine()}")
     write(path, title, rows)
-    plot(title, rates, unit, path.with_suffix(".svg"))
+    drawn = drawing(path)
+    plot_rates(title, rates, f"{unit}; median, and the range of the runs. {machine()}", drawn)
 
 
 def report_figures(
     title: str, names: Mapping[str, str], runs: Sequence[Mapping[str, float]], path: Path
 ) -> None:
-    """Print the median, least and greatest of each figure that `names` names; write the JSON."""
+    """Print the median, least and greatest of each figure that `names` names.
+
+    Every run goes into the JSON file, and a plot beside it.
+    """
     table = Table("", "median", "least", "greatest", title=title)
     for key, name in names.items():
         least, median, most = spread([run[key] for run in runs])
@@ -226,6 +231,8 @@ def report_figures(
     console.print(table)
     console.print(f"{len(runs)} runs; {machine()}")
     write(path, title, {title: [dict(run) for run in runs]})
+    figures = {name: [run[key] for run in runs] for key, name in names.items()}
+    plot_figures(title, figures, f"each run, and the median. {machine()}", drawing(path))
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
@@ -246,21 +253,8 @@ def write(path: Path, title: str, rows: Rows) -> None:
     console.print(f"every run: {path}")
 
 
-def plot(title: str, rates: Mapping[str, Sequence[float]], unit: str, path: Path) -> None:
-    """Medians as bars, with the range of the runs."""
-    figure = Figure(figsize=(9, 0.5 * len(rates) + 1.2), layout="constrained")
-    axes = figure.add_subplot()
-    medians = [statistics.median(values) for values in rates.values()]
-    ranges = [
-        [median - min(values) for median, values in zip(medians, rates.values(), strict=True)],
-        [max(values) - median for median, values in zip(medians, rates.values(), strict=True)],
-    ]
-    bars = axes.barh(list(rates), medians, xerr=ranges, color="#3b6ea5", ecolor="#999999")
-    axes.bar_label(bars, fmt="{:,.0f}", padding=6, fontsize=9)
-    axes.invert_yaxis()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.15)
-    axes.set_xlabel(f"{unit}; median, and the range of the runs. {machine()}", fontsize=8)
-    axes.set_title(title, fontsize=10, loc="left")
-    figure.savefig(path)
-    console.print(f"plotted: {path}")
+def drawing(path: Path) -> Path:
+    """Where the plot goes, beside the JSON file; said."""
+    drawn = path.with_suffix(".svg")
+    console.print(f"plotted: {drawn}")
+    return drawn

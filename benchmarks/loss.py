@@ -7,13 +7,24 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 import beside
-from harness import console, counted, folder, gateway, kill, machine, options_of, process
+from harness import (
+    console,
+    counted,
+    drawing,
+    folder,
+    gateway,
+    kill,
+    machine,
+    options_of,
+    process,
+)
+from plots import plot_rates
 from services import Server, Store
 
 _ORDER = {"customer": "c", "sku": "s", "qty": 3, "price": 1.5, "currency": "EUR"}
@@ -132,6 +143,11 @@ def main() -> None:
                     with beside.running(name, made) as peer:
                         row = rows.setdefault(f"{trial}: {peer.peer.title}", [])
                         row.append(run(peer, chosen.seconds))
+    show(rows, chosen.json)
+
+
+def show(rows: Mapping[str, Sequence[dict[str, float] | None]], path: Path) -> None:
+    """A table with every run, the JSON, and a plot of how much ran."""
     table = Table("killed with SIGKILL", "ran within the time", "s until the last")
     for name, runs in rows.items():
         for one in runs:
@@ -141,7 +157,13 @@ def main() -> None:
                 table.add_row(name, f"{one['ran']:.0f} of {one['of']:.0f}", f"{one['seconds']:.1f}")
     console.print(table)
     console.print(machine())
-    chosen.json.write_text(json.dumps({"machine": machine(), "runs": rows}, indent=2))
+    path.write_text(json.dumps({"machine": machine(), "runs": rows}, indent=2))
+    tried = {name: [one for one in runs if one is not None] for name, runs in rows.items()}
+    parts = {
+        name: [100 * one["ran"] / one["of"] for one in runs] for name, runs in tried.items() if runs
+    }
+    label = f"% of the accepted jobs that ran within the time. {machine()}"
+    plot_rates("what was accepted before a SIGKILL", parts, label, drawing(path))
 
 
 if __name__ == "__main__":
