@@ -11,7 +11,7 @@ from pathlib import Path
 
 import services
 from harness import HERE, console, free_port, process, wait_for
-from services import Server, Store
+from services import Database, Server, Store
 
 _PYTHON = str(services.PEERS / "bin" / "python")
 
@@ -22,7 +22,7 @@ class Peer:
 
     title: str
     module: str  # in peers/
-    service: Callable[[Path], AbstractContextManager[Server | Store]]
+    service: Callable[[Path], AbstractContextManager[Server | Database | Store]]
     prepared: bool = False  # it has a schema to make first
 
 
@@ -38,7 +38,7 @@ PEERS: Mapping[str, Peer] = {
 class Running:
     """A peer whose store is up."""
 
-    def __init__(self, peer: Peer, folder: Path, store: Server | Store) -> None:
+    def __init__(self, peer: Peer, folder: Path, store: Server | Database | Store) -> None:
         self.peer = peer
         self.store = store
         self.done = folder / "done"

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from harness import HERE, free_port, kill, process
+from harness import HERE, family, free_port, kill, process
 
 sys.path.insert(0, str(HERE.parent / "tests"))
 
@@ -108,18 +108,35 @@ def nats(folder: Path) -> Iterator[Server]:
 
 
 class Store:
-    """What is no process of its own, or not to be killed here."""
+    """What is no process of its own."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
 
+class Database:
+    """PostgreSQL, which `pg_ctl` starts and stops."""
+
+    def __init__(self, url: str, server: Postgres) -> None:
+        self.url = url
+        self._server = server
+
+    def kill_and_start(self) -> None:
+        """As of a `Server`."""
+        pid = int((self._server.data / "postmaster.pid").read_text().split()[0])
+        processes = family(pid)
+        kill(pid)
+        while any(Path(f"/proc/{one}").exists() for one in processes):  # or it does not start
+            time.sleep(0.01)
+        self._server.start()
+
+
 @contextmanager
-def postgresql(_: Path) -> Iterator[Store]:
+def postgresql(_: Path) -> Iterator[Database]:
     """PostgreSQL as Debian ships it, synced at each commit."""
     with Postgres(fsync="on") as server:
         server.connect("postgres").execute("CREATE DATABASE bench")
-        yield Store(f"postgresql://postgres@/bench?host={server.folder}")
+        yield Database(f"postgresql://postgres@/bench?host={server.folder}", server)
 
 
 @contextmanager

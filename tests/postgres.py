@@ -36,16 +36,20 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="pg-"))
         if self._user is not None:
             shutil.chown(self.folder, self._user)
-        self._data = self.folder / "data"
+        self.data = self.folder / "data"
         self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8")
-        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
-        options += f" -c unix_socket_directories='{self.folder}'"
-        self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "-o", options)
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._run("pg_ctl", "stop", "--mode=immediate")  # it knows the pid from the data folder
         shutil.rmtree(self.folder)
+
+    def start(self) -> None:
+        """Start the server on its data; returns once it answers."""
+        options = " ".join(f"-c {name}='{value}'" for name, value in self._settings.items())
+        options += f" -c unix_socket_directories='{self.folder}'"
+        self._run("pg_ctl", "start", "--wait", "--log", str(self.folder / "log"), "-o", options)
 
     def url(self, database: str) -> str:
         """For SQLAlchemy, plain and async alike."""
@@ -66,7 +70,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self._programs / program, *arguments, "--pgdata", self._data],
+            [self._programs / program, *arguments, "--pgdata", self.data],
             user=self._user,
             group=self._user,
             extra_groups=None if self._user is None else [],
