@@ -126,8 +126,7 @@ class Database:
         pid = int((self._server.data / "postmaster.pid").read_text().split()[0])
         processes = family(pid)
         kill(pid)
-        while any(Path(f"/proc/{one}").exists() for one in processes):  # or it does not start
-            time.sleep(0.01)
+        _gone(processes)  # or it does not start
         self._server.start()
 
 
@@ -154,6 +153,15 @@ def _listens(port: int, seconds: float = 60) -> None:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"nobody listens on port {port}")
+
+
+def _gone(processes: Sequence[int], seconds: float = 60) -> None:
+    """Return once there are none of these any more."""
+    end = time.monotonic() + seconds
+    while any(Path(f"/proc/{one}").exists() for one in processes):
+        if time.monotonic() > end:
+            raise TimeoutError(f"killed, and still there: {processes}")
+        time.sleep(0.01)
 
 
 def _found(program: str) -> str:
