@@ -33,6 +33,12 @@ class InMemory(EngineHarness):
         return "sqlite://:memory:"
 
 
+class OnTheLoop(SqliteEngine):
+    """Writes on the event loop, as in a worker that waits for nothing else."""
+
+    may_block = staticmethod(lambda: True)
+
+
 class InFile(EngineHarness):
     """A store that several processes may open."""
 
@@ -53,6 +59,12 @@ class TestMemory(EngineCases, AbleCases, InMemory):
 
 class TestFile(EngineCases, AbleCases, InFile):
     """One engine, one file."""
+
+
+class TestFileOnTheLoop(EngineCases, AbleCases, InFile):
+    """The same, written without a thread."""
+
+    engine_class = OnTheLoop
 
 
 class TestFileShared(SharedCases, SharedChargeCases, SharedKeyCases, SharedPromoteCases, InFile):

@@ -47,6 +47,8 @@ class Settler:
         self._clock = clock
         self._turn: list[Ending] = []
         self._settling: set[asyncio.Task[None]] = set()  # the event loop itself would let go
+        self.waiting = 0  # jobs that the engine settles at this moment
+        self._ended: asyncio.Future[None] | None = None
 
     def add(self, ending: Ending) -> None:
         """Settle this, and try again while the engine is away.
@@ -56,7 +58,15 @@ class Settler:
         """
         if not self._turn:
             asyncio.get_running_loop().call_soon(self._end_turn)
+            if self._ended is not None and not self._ended.done():
+                self._ended.set_result(None)
         self._turn.append(ending)
+
+    def ended(self) -> asyncio.Future[None]:
+        """Done when the next attempt has ended, in the turn of the loop in which it did."""
+        if self._ended is None or self._ended.done():
+            self._ended = asyncio.get_running_loop().create_future()
+        return self._ended
 
     def settle(self, settlement: Callable[[float], Settlement]) -> asyncio.Future[Settled]:
         """The same for one who waits: what becomes of it. The mistakes of `Ending` are raised."""
@@ -90,7 +100,7 @@ class Settler:
         """Tell each what became of it, as soon as that is known."""
         while turn:
             try:
-                settled = await self._engine.settle([settlement for settlement, _ in turn])
+                settled = await self._ask([settlement for settlement, _ in turn])
             except EngineUnavailableError as error:
                 settled = [Settled(status=SettleStatus.FAILED, error=error) for _ in turn]
             except Exception as error:  # noqa: BLE001 - it is told
@@ -105,6 +115,14 @@ class Settler:
             ]
             if turn:
                 await self._pause(turn, settled)
+
+    async def _ask(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
+        jobs = sum(len(settlement.finishes) for settlement in settlements)
+        self.waiting += jobs
+        try:
+            return await self._engine.settle(settlements)
+        finally:
+            self.waiting -= jobs
 
     async def _pause(self, turn: Turn, settled: Sequence[Settled]) -> None:
         jobs = [finish.lease.job_id for one, _ in turn for finish in one.finishes]

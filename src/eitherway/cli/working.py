@@ -30,6 +30,7 @@ async def work(app: App, settings: Settings, target: str, *, supervised: bool) -
             QuarantineProcess(target, settings) as quarantine,
         ):
             worker = Worker(runtime, quarantine.run)
+            runtime.engine.may_block = worker.is_waiting
             await worker.start()
             keep_heap(JOBS_OBJECTS)
             await worker.wait_until(stop)

@@ -56,6 +56,12 @@ class Engine(OperatedEngine):
     STEPS: ClassVar[Sequence[str]] = ()
     """The steps within `accept` and `settle` between which a crash must lose nothing."""
 
+    may_block: Callable[[], bool] = staticmethod(lambda: False)
+    """Whether nothing else goes on in the event loop for now, whose process may set this.
+
+    An engine whose store is in the process then spares itself the way over to a thread.
+    """
+
     @classmethod
     @abstractmethod
     def from_url(

@@ -42,6 +42,10 @@ class Worker:
             loops.append(self._watch_suspects(self._quarantine))
         self._others = [asyncio.create_task(loop) for loop in loops]
 
+    def is_waiting(self) -> bool:
+        """Whether no attempt goes on here: what it holds, if anything, is being settled."""
+        return len(self.leases) <= self._runtime.settler.waiting
+
     async def wait_until(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set; raise what ended one of the worker's own loops before."""
         stopped = asyncio.create_task(stop.wait())

@@ -18,7 +18,7 @@ _ROWS_MAX = 4000
 class Claimed:
     """Rows of jobs as their claims left them. To read a row takes longer than to count it.
 
-    A job that still runs under the same token and revision is as it was. For the writer's thread.
+    A job that still runs under the same token and revision is as it was. For the writer.
     """
 
     def __init__(self) -> None:

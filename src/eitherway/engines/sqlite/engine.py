@@ -100,6 +100,7 @@ class SqliteEngine(OperatedSqlite, Engine):
                 clock=self._clock,
                 wake=wake,
                 at_step=self._at_step,
+                may_block=self._may_block,
             )
             try:
                 await writer.open()
@@ -255,6 +256,9 @@ class SqliteEngine(OperatedSqlite, Engine):
             await wake.wait(Topic.EVENTS, seen, left)
             if self._reader is not reader:  # closed meanwhile
                 return page
+
+    def _may_block(self) -> bool:
+        return self.may_block()  # as it is now, not as it was when this was opened
 
     def _submit(self, name: str, arguments: Any) -> asyncio.Future[Any]:
         if self._writer is None:

@@ -41,7 +41,7 @@ class FileWake(Wake):
         asyncio.get_running_loop().add_reader(descriptor, self._heard, topic, descriptor)
 
     def notify_peers(self, topics: Collection[str]) -> None:
-        """Wake those who wait in other processes. Called by the writer thread; never fails."""
+        """Wake those who wait in other processes. Called where a group was written; never fails."""
         if self._directory is None or not topics:
             return
         try:

@@ -1,8 +1,9 @@
-"""One thread that writes, and commits in groups: a hundred callers, one fsync.
+"""What writes, and commits in groups: a hundred callers, one fsync.
 
 Whatever callers submit in one turn of the event loop is handed over once, and with it what the next
 turns bring; whatever they submit while a group commits, here or in another process, makes the next
-group. Calls of one method are done together, so a hundred accepts become one statement.
+group. Calls of one method are done together, so a hundred accepts become one statement. A thread
+does them, or the event loop itself where that keeps nobody waiting.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -59,6 +60,7 @@ class Writer:
         clock: Clock,
         wake: FileWake,
         at_step: Step,
+        may_block: Callable[[], bool],
     ) -> None:
         self._store = store
         self._handlers = handlers
@@ -67,10 +69,12 @@ class Writer:
         self._follower = Follower(clock)
         self._wake = wake
         self._at_step = at_step
+        self._may_block = may_block
+        self._unanswered = 0  # calls, of which none is in the thread if all are in a group here
         self._submitted: list[Call] = []  # in this turn of the loop
         self._handed_over: queue.SimpleQueue[Sequence[Call]] = queue.SimpleQueue()
         self._waiting: deque[Call] = deque()  # the thread's own: what it has been handed
-        self._connection: sqlite3.Connection | None = None  # the thread's own
+        self._connection: sqlite3.Connection | None = None  # for whoever does a group
         self._claimed = Claimed()
         self._thread = threading.Thread(target=self._run, name="eitherway-sqlite", daemon=True)
         self._loop = asyncio.get_running_loop()
@@ -91,6 +95,7 @@ class Writer:
         if not self._submitted:  # the thread is woken once, not for each
             self._loop.call_soon(self._gather, 0, _TURNS_MAX)
         self._submitted.append((name, arguments, future))
+        self._unanswered += 1
         return future
 
     async def close(self) -> None:
@@ -112,8 +117,20 @@ class Writer:
 
     def _hand_over(self) -> None:
         if self._submitted:
-            self._handed_over.put(self._submitted)
-            self._submitted = []
+            group, self._submitted = self._submitted, []
+            if not self._try_here(group):
+                self._handed_over.put(group)
+
+    def _try_here(self, group: list[Call]) -> bool:
+        """Do a group on the event loop, and say so, if that may be blocked and nobody else writes.
+
+        Two threads that take turns with one interpreter, each asleep in between, take longer.
+        """
+        alone = len(group) == self._unanswered <= GROUP_MAX and not self._closing
+        if alone and self._may_block() and _ignores_broken_pipes() and self._store.is_free():
+            self._do(group, and_more=False)
+            return True
+        return False
 
     def _run(self) -> None:
         # A FIFO whose reader has gone must be an error, whatever the program does with SIGPIPE.
@@ -121,16 +138,16 @@ class Writer:
         try:
             self._store.prepare()
         except BaseException as error:  # noqa: BLE001 - `open` raises it
-            self._tell([(self._opened, error), (self._ended, None)])
+            self._call_soon(_resolve, [(self._opened, error), (self._ended, None)])
             return
-        self._tell([(self._opened, None)])
+        self._call_soon(_resolve, [(self._opened, None)])
         try:
             while group := self._pending():
                 self._do(group)
         finally:
             self._disconnect()
             self._store.close()
-            self._tell([(self._ended, None)])
+            self._call_soon(_resolve, [(self._ended, None)])
 
     def _pending(self, room: int = GROUP_MAX, *, wait: bool = True) -> list[Call]:
         """What has been handed over: at least one call, if to be waited for; none at the end."""
@@ -222,18 +239,31 @@ class Writer:
             self._connection = None
 
     def _tell(self, told: Told, topics: Collection[Topic] = ()) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._resolve, told, topics)
+        self._call_soon(self._answer, told, topics)
 
-    def _resolve(self, told: Told, topics: Collection[Topic]) -> None:
-        for future, result in told:
-            if future.done():  # its caller was cancelled
-                continue
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
+    def _call_soon(self, callback: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _answer(self, told: Told, topics: Collection[Topic]) -> None:
+        self._unanswered -= len(told)
+        _resolve(told)
         self._wake.signal(topics)
+
+
+def _resolve(told: Told) -> None:
+    for future, result in told:
+        if future.done():  # its caller was cancelled
+            continue
+        if isinstance(result, BaseException):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _ignores_broken_pipes() -> bool:
+    """Whether a FIFO may be written on the main thread, whose program may want to die of it."""
+    return signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN
 
 
 def _by_name(group: Sequence[Call]) -> dict[str, list[Call]]:
