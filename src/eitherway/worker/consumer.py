@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,7 @@ class Consumer:
         self._alone = alone
         self._operations = runtime.worked
         self._vain: dict[str, _VainHint] = {}
+        self._full: set[str] = set()  # operations whose last claim gave all that was asked for
         self.attempts = Attempts(runtime, leases, alone=alone)
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workers = 1
@@ -82,8 +84,14 @@ class Consumer:
         if not open_for:
             await self._interruptible(self._runtime.clock.wait(freed, pause))
             return 0
+        full = self._full.intersection(operation.name for operation in open_for)
         ready = self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
-        names = await self._interruptible(ready, changed)
+        if full:  # more may wait for the places of those that end: a claim goes with their ends
+            ended = self._runtime.settler.ended()
+            names = await self._interruptible(ready, changed, ended)
+            names = names or (ended.done() and full)
+        else:
+            names = await self._interruptible(ready, changed)
         if not names or self._stopping.done():  # what was just given back is for others
             return 0
         # the first in line changes, so that operations that share a limit take turns
@@ -112,10 +120,11 @@ class Consumer:
         try:
             await asyncio.wait({task, self._stopping, *others}, return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None
-        finally:  # no turn of the loop is spent: the claim goes with what settles in this one
+        finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            if self._stopping.done():  # else no turn is spent: the claim goes with what settles
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     async def _receive(self, operations: Sequence[Operation]) -> int:
         if self._alone:
@@ -129,7 +138,7 @@ class Consumer:
                 demands.append(self._demand(operation, count))
                 room -= count
         deliveries = await self._runtime.engine.receive(demands)
-        self._note_vain_hints(demands, {delivery.job.operation for delivery in deliveries})
+        self._note(demands, Counter(delivery.job.operation for delivery in deliveries))
         self.attempts.start(deliveries)
         return len(deliveries)
 
@@ -154,12 +163,17 @@ class Consumer:
     def _demand(self, operation: Operation, count: int) -> Demand:
         return demand(self._runtime, operation, count, alone=self._alone)
 
-    def _note_vain_hints(self, demands: Sequence[Demand], received: set[str]) -> None:
+    def _note(self, demands: Sequence[Demand], received: Counter[str]) -> None:
+        """What a claim gave: all that was asked for, some, or nothing in spite of a hint."""
         now = self._runtime.clock.monotonic()
         for demand in demands:
-            vain = self._vain.pop(demand.operation, _VainHint())
-            if demand.operation not in received:
-                self._vain[demand.operation] = vain.again(now)
+            name, count = demand.operation, received[demand.operation]
+            vain = self._vain.pop(name, _VainHint())
+            if count == 0 and name not in self._full:
+                self._vain[name] = vain.again(now)
+            self._full.discard(name)
+            if count >= demand.count:
+                self._full.add(name)
 
 
 def demand(runtime: Runtime, operation: Operation, count: int, *, alone: bool) -> Demand:
