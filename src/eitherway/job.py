@@ -109,7 +109,7 @@ class Attempt:
     exception: str | None = None  # for operators alone
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class JobRecord:
     """The truth about a job. Times are seconds since the epoch."""
 
@@ -120,15 +120,15 @@ class JobRecord:
     revision: int  # moves with state, attempt and progress
     created: float
     updated: float
-    started: float | None = None  # the first attempt's start
-    finished: float | None = None
-    expires: float | None = None  # None for dead letters, and while not finished
     deadline: float
-    due: float | None = None  # when a waiting job may run
-    attempt: int = 0  # counted attempts, the running one included
     attempts_max: int
+    started: float | None = None  # the first attempt's start
+    attempt: int = 0  # counted attempts, the running one included
     starts: int = 0  # every start, counted or not: the number of the last attempt
     attempts: tuple[Attempt, ...] = ()
+    due: float | None = None  # when a waiting job may run
+    finished: float | None = None
+    expires: float | None = None  # None for dead letters, and while not finished
     suspect: bool = False  # died in company: runs alone next
     progress: Mapping[str, Any] | None = None
     answer: Answer | None = None  # of a job that succeeded

@@ -92,22 +92,22 @@ def new_job(
             operation.binding.decode_message(message.payload, message.params)
         )
     counted = counted or NOTHING
-    return NewJob(
-        id=job_id,
-        operation=operation.name,
-        version=operation.version,
-        message=message,
-        created=now,
-        due=now,
-        deadline=now + operation.deadline_seconds,
-        attempts_max=operation.retry.attempts,
-        keys=counted.keys,
-        lane=counted.lane,
-        key=key,
-        owner=owner,
-        traceparent=trace.traceparent if trace else None,
-        tracestate=trace.tracestate if trace else None,
-        callback=callback,
+    return NewJob(  # by position: names take three times as long
+        job_id,
+        operation.name,
+        operation.version,
+        message,
+        now,
+        now,
+        now + operation.deadline_seconds,
+        operation.retry.attempts,
+        counted.keys,
+        counted.lane,
+        key,
+        owner,
+        trace.traceparent if trace else None,
+        trace.tracestate if trace else None,
+        callback,
     )
 
 

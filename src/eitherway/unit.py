@@ -83,11 +83,11 @@ class UnitOfWork:
             return _NO_WORK
         return Work(
             checks=[
-                ItemCheck(key=key, version=item.version)
+                ItemCheck(key, item.version)
                 for key, item in self._read.items()
                 if key in self._written or key in self._checked
             ],
-            writes=[ItemWrite(key=key, value=value) for key, value in self._written.items()],
+            writes=[ItemWrite(key, value) for key, value in self._written.items()],
             jobs=self._jobs,
             charges=[
                 Charge(

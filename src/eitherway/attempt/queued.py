@@ -75,16 +75,16 @@ class QueuedAttempt:
             self._held.abandon_span(Outcome.CONFLICT if alone else Outcome.INTERRUPTED)
         runtime, job = self._runtime, self._delivery.job
         context = Context(
-            job_id=job.id,
-            operation=self._operation.name,
-            attempt=job.attempt,
-            attempts_max=job.attempts_max,
-            deadline=job.deadline,
-            headers=decode_mapping(self._delivery.message.headers),
-            span=runtime.spans.attempt(job),
-            unit=unit,
-            enqueue=runtime.enqueue_within,
-            principal=job.owner,
+            job.id,
+            self._operation.name,
+            job.attempt,
+            job.attempts_max,
+            job.deadline,
+            decode_mapping(self._delivery.message.headers),
+            runtime.spans.attempt(job),
+            unit,
+            runtime.enqueue_within,
+            job.owner,
         )
         self._held.context = context
         return context

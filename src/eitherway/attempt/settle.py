@@ -61,15 +61,15 @@ class Judge:
         started = conflicts[-1].finished or now if conflicts else job.attempts[-1].started
         last = Attempt(job.starts + len(conflicts), started, now, ended.outcome)
         if ended.outcome is _SUCCEEDED:
-            return Finish(
-                lease=delivery.lease,
-                state=_JOB_SUCCEEDED,
-                at=now,
-                attempt=job.attempt,
-                starts=last.number,
-                attempts=(*conflicts, last),
-                answer=ended.answer,
-                expires=now + self._retention_seconds,
+            return Finish(  # by position: names take three times as long
+                delivery.lease,
+                _JOB_SUCCEEDED,
+                now,
+                job.attempt,
+                last.number,
+                (*conflicts, last),
+                ended.answer,
+                now + self._retention_seconds,
             )
         last.error = ended.problem.document() if ended.problem else None
         last.exception = ended.exception

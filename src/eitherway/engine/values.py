@@ -41,7 +41,7 @@ class Lane:
     until: Literal["started", "attempted", "ended"]
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class NewJob:
     """A job to accept. `due` later than `created` makes it scheduled."""
 
@@ -126,7 +126,7 @@ class ItemKey(NamedTuple):  # not a dataclass: it is made and hashed several tim
     partition: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """A table item as read: version 0 and no value when there is none; versions count from 1."""
 
@@ -134,7 +134,7 @@ class Item:
     value: bytes | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class ItemCheck:
     """The commit holds only if the item still has this version (0: is absent)."""
 
@@ -142,7 +142,7 @@ class ItemCheck:
     version: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class ItemWrite:
     """Puts `value`, or deletes the item when it is None."""
 
@@ -176,7 +176,7 @@ class Work:
         return bool(self.checks or self.writes or self.jobs or self.charges)
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(slots=True)
 class Finish:
     """Where a leased job goes, and what its record says from then on."""
 
@@ -186,10 +186,10 @@ class Finish:
     attempt: int  # counted attempts from now on
     starts: int  # starts from now on
     attempts: Sequence[Attempt]  # the ended ones, to append
-    due: float | None = None  # of retrying and queued
-    expires: float | None = None  # of the terminal states; None keeps the record
-    suspect: bool = False
     answer: Answer | None = None
+    expires: float | None = None  # of the terminal states; None keeps the record
+    due: float | None = None  # of retrying and queued
+    suspect: bool = False
     error: Mapping[str, Any] | None = None
     kind: FailureKind | None = None
     cause: str | None = None  # of a dead letter: what such letters are grouped by
@@ -241,7 +241,7 @@ class Settled:
     error: EngineError | None = None  # failed: why
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """A fact of a job's life. `sequence` is the record's revision: it grows along each job."""
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from asyncio import Future, ensure_future, get_running_loop
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from ..attempt.forecast import Outlook
 from ..attempt.runtime import Runtime
@@ -27,7 +27,8 @@ from .routes import Request
 logger = logging.getLogger("eitherway.gateway")
 
 
-class _Accept(NamedTuple):
+@dataclass(slots=True)
+class _Accept:
     asking: Asking
     job: NewJob
     started: float
@@ -102,11 +103,11 @@ class PlainAccepts(PlainDoor):
 
     def _answer(self, accept: _Accept, outlook: Outlook) -> bool:
         """Say that it is stored; False where messages have to do it."""
-        asking, job, started = accept
-        answer = self._receipts.at_hand(job, asking.scheme, asking.fields[b"host"], outlook)
+        asking, host = accept.asking, accept.asking.fields[b"host"]
+        answer = self._receipts.at_hand(accept.job, asking.scheme, host, outlook)
         answered = asking.respond_whole(202, *answer)
         if answered:
-            self._answered(202, started)
+            self._answered(202, accept.started)
         return answered
 
     def _answer_in_full(self, accept: _Accept, error: BaseException | None) -> None:

@@ -29,21 +29,21 @@ def let_go(tx: Transaction, lease: Lease) -> bool:
     """The holder of a canceled job has returned: free what it held. True the first time alone."""
     found = tx.one("canceled", id=lease.job_id, token=lease.token)
     if found is not None:
-        _let_go(tx, HeldRow._make(found))
+        _let_go(tx, HeldRow(*found))
     return found is not None
 
 
 def let_go_lapsed(tx: Transaction, count: int) -> None:
     """Free what the holders of canceled jobs held, where their leases are over."""
     for found in tx.all("canceled_lapsed", now=tx.now, count=count):
-        _let_go(tx, HeldRow._make(found))
+        _let_go(tx, HeldRow(*found))
 
 
 def _cancel(tx: Transaction, wanted: Cancellation) -> bool:
     found = tx.one("job", id=wanted.job_id)
-    if found is None or JobState(JobRow._make(found).state).done:
+    if found is None or JobState(JobRow(*found).state).done:
         return False
-    row = tx.fallen_due(JobRow._make(found))
+    row = tx.fallen_due(JobRow(*found))
     # Whoever holds it goes on for a moment: its places, in limits and lane, are free after that.
     leaves = row.lease_until is None and row.place != FREE
     tx.one(
@@ -81,7 +81,7 @@ def _hide(tx: Transaction, job_id: str) -> bool:
     found = tx.one("job", id=job_id)
     if found is None:
         return False
-    row = JobRow._make(found)
+    row = JobRow(*found)
     if row.hidden or not JobState(row.state).done:
         return False
     tx.one("hide", seq=row.seq)

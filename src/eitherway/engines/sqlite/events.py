@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...engine.event_query import EventPage, OwnedBy, WhichJobs
 from ...engine.values import Event
 from ...errors import EngineError
-from ...job import JobState
 from .reader import Reader, to_seq
+from .rows import STATES
 
 PAGE_MAX = 250
 """Events of a page: about a millisecond of the event loop."""
@@ -30,15 +30,7 @@ def page_after(reader: Reader, cursor: str, jobs: WhichJobs | None) -> EventPage
         found = [reader.all("events_of", id=job, upto=upto, **where) for job in set(jobs)]
         rows = sorted(row for each in found for row in each)[:PAGE_MAX]
     events = tuple(
-        Event(
-            job_id=job_id,
-            sequence=revision,
-            state=JobState(state),
-            at=at,
-            progress=bool(progress),
-            cursor=str(seq),
-            owner=whose,
-        )
+        Event(job_id, revision, STATES[state], at, bool(progress), str(seq), whose)
         for seq, job_id, revision, state, at, progress, whose in rows
     )
     if not rows and where["after"] > _now(reader):

@@ -17,16 +17,10 @@ _NOTHING = (0, None)
 
 def read(reader: Reader, keys: Sequence[ItemKey]) -> list[Item]:
     """The items as last committed."""
-    return [
-        Item(version=version, value=value)
-        for version, value in (
-            next(
-                iter(reader.all("item", table=key.table, partition=key.partition, key=key.key)),
-                _NOTHING,
-            )
-            for key in keys
-        )
+    found = [
+        reader.all("item", table=key.table, partition=key.partition, key=key.key) for key in keys
     ]
+    return [Item(*rows[0]) if rows else Item(*_NOTHING) for rows in found]
 
 
 def query(reader: Reader, wanted: ItemQuery) -> ItemPage:

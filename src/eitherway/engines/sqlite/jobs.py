@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...engine.limits import LimitRule
 from ...engine.stored import to_text
@@ -19,12 +19,14 @@ from ...engine.values import (
 from ...job import JobRecord, JobState
 from . import idempotency
 from .cancel import let_go_lapsed
+from .due import Due, to_due, to_held, to_leased, to_message
 from .reader import Reader
-from .rows import DueRow, HeldRow, JobRow, keys_of, to_held, to_leased, to_record
+from .rows import HeldRow, JobRow, keys_of, to_record
 from .transaction import Transaction
 
 _QUEUED = JobState.QUEUED.value
 _RUNNING = JobState.RUNNING.value
+_SCHEDULED = JobState.SCHEDULED.value
 
 _PASSED_MAX = 1000  # jobs that one receive sets aside
 _PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
@@ -68,7 +70,7 @@ def overdue(tx: Transaction, calls: Sequence[TakeOver]) -> list[list[Overdue]]:
 def get(reader: Reader, ids: Sequence[str], now: float) -> list[JobRecord | None]:
     """The records as they are, None where there is none."""
     found = [reader.all("job", id=job_id) for job_id in ids]
-    return [to_record(JobRow._make(rows[0]), now) if rows else None for rows in found]
+    return [to_record(JobRow(*rows[0]), now) if rows else None for rows in found]
 
 
 def messages(reader: Reader, ids: Sequence[str]) -> list[Message | None]:
@@ -107,58 +109,56 @@ def _receive(tx: Transaction, holder: str, demand: Demand) -> list[Delivery]:
     return deliveries
 
 
-def _with_room(
-    tx: Transaction, rules: Sequence[LimitRule], found: Sequence[DueRow]
-) -> list[DueRow]:
+def _with_room(tx: Transaction, rules: Sequence[LimitRule], found: Sequence[Due]) -> list[Due]:
     """Those whose keys have room, which is taken; the others are set aside."""
     able = []
     behind: Counter[str] = Counter()
     started: set[str | None] = set()  # lanes that a job of this claim will leave
     for row in found:
-        keys = keys_of(row.keys)
+        keys = keys_of(row.rest.keys)
         room, wait = tx.limits.room(rules, keys)
         if room > 0:
             tx.limits.start(rules, keys)
             able.append(row)
-            if row.until == "attempted":
-                started.add(row.lane)
-        elif row.lane in started or _is_out_beside(tx, row):
+            if row.rest.until == "attempted":
+                started.add(row.rest.lane)
+        elif row.rest.lane in started or _is_out_beside(tx, row):
             tx.one("back_into_lane", seq=row.seq)  # the next one to leave lets it out
         else:  # calls hold the key's places, or it is its rate
             tx.limits.want(rules, keys)
-            behind[row.keys or ""] += 1
-            seconds = wait * behind[row.keys or ""]
+            behind[row.rest.keys or ""] += 1
+            seconds = wait * behind[row.rest.keys or ""]
             seconds = min(max(seconds, _PUT_OFF_SECONDS), _PUT_OFF_SECONDS_MAX)
             tx.each("put_off", [(tx.now + seconds, row.seq)])
     return able
 
 
-def _is_out_beside(tx: Transaction, row: DueRow) -> bool:
+def _is_out_beside(tx: Transaction, row: Due) -> bool:
     """Whether another job of its lane is out, and will make room for it."""
-    if row.until != "attempted":
+    if row.rest.until != "attempted":
         return False
-    return tx.one("out_beside", lane=row.lane, seq=row.seq) is not None
+    return tx.one("out_beside", lane=row.rest.lane, seq=row.seq) is not None
 
 
-def _receivable(tx: Transaction, demand: Demand, count: int) -> list[DueRow]:
+def _receivable(tx: Transaction, demand: Demand, count: int) -> list[Due]:
     """The first due jobs. Version by version, so that too new ones are not even passed over."""
     where = {"operation": demand.operation, "suspect": demand.alone}
     versions = tx.all("versions", version_max=demand.version_max, **where)
-    found: list[DueRow] = []
+    found: list[Due] = []
     for (version,) in versions:
         rows = tx.all("receivable", version=version, now=tx.now, count=count, **where)
-        found += map(DueRow._make, rows)
+        found += [to_due(version, row) for row in rows]
     if len(versions) > 1:
         found.sort(key=lambda row: (row.due, row.seq))
     return found[:count]
 
 
-def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]) -> list[Delivery]:
+def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[Due]) -> list[Delivery]:
     """Lease these, in statements for all of them."""
     if not found:
         return []
-    rows = [row if row.state == _QUEUED else tx.fallen_due(row) for row in found]
-    for state, count in Counter(row.state for row in rows).items():
+    rows = [row if row.rest.state != _SCHEDULED else _fallen_due(tx, demand, row) for row in found]
+    for state, count in Counter(row.rest.state for row in rows).items():
         tx.count(demand.operation, state, None, -count)
     tx.count(demand.operation, _RUNNING, None, len(rows))
     seqs = [row.seq for row in rows]
@@ -172,20 +172,29 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[DueRow]
         holder=holder,
         uses=uses,
     )
-    tx.add_events(seqs, {(row.revision + 1, _RUNNING, tx.now, row.owner) for row in rows})
+    tx.add_events(seqs, {(row.rest.revision + 1, _RUNNING, tx.now, row.rest.owner) for row in rows})
     for row in rows:
-        if row.until == "started":
-            tx.let_out(row.lane, row.width)
-    tx.claimed.add(to_held(row, tx.now, uses) for row in rows if row.lane is None)
+        if row.rest.until == "started":
+            tx.let_out(row.rest.lane, row.rest.width)
+    tx.claimed.add(
+        to_held(row, demand.operation, tx.now, uses) for row in rows if row.rest.lane is None
+    )
     return [
         Delivery(
-            Lease(row.id, row.token + 1, demand.alone),
-            to_leased(row, tx.now),
-            Message(row.payload, row.params, row.headers),
-            keys_of(row.keys),
+            Lease(row.id, row.rest.token + 1, demand.alone),
+            to_leased(row, demand.operation, tx.now),
+            to_message(row),
+            keys_of(row.rest.keys),
         )
         for row in rows
     ]
+
+
+def _fallen_due(tx: Transaction, demand: Demand, row: Due) -> Due:
+    """A scheduled job as it has been since it fell due: queued, a revision on."""
+    rest = replace(row.rest, state=_QUEUED, revision=row.rest.revision + 1)
+    tx.note_due(demand.operation, row.seq, rest.revision, row.due, rest.owner)
+    return replace(row, rest=rest)
 
 
 def _extend(tx: Transaction, extension: Extension) -> bool:
@@ -193,7 +202,7 @@ def _extend(tx: Transaction, extension: Extension) -> bool:
     found = tx.one("held", id=lease.job_id, token=lease.token)
     if found is None:
         return False
-    held = HeldRow._make(found)
+    held = HeldRow(*found)
     tx.one("extend", seq=held.seq, lease_until=tx.now + extension.lease_seconds)
     if extension.progress is not None:
         progress = to_text(extension.progress)
@@ -210,7 +219,7 @@ def _overdue(tx: Transaction, call: TakeOver) -> list[Overdue]:
     idempotency.release_dead(tx, call.dead)
     found = tx.all("lapsed", now=tx.now, count=call.count)
     found += tx.all("expired", now=tx.now, count=call.count - len(found))
-    rows = [JobRow._make(row) for row in found]
+    rows = [JobRow(*row) for row in found]
     until = tx.now + call.lease_seconds
     tx.each("take_over", [(until, call.holder, row.seq) for row in rows])
     return [

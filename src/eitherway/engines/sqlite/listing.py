@@ -43,7 +43,7 @@ def page(reader: Reader, wanted: JobFilter, after: str | None, count: int, now: 
     if len(fitting) > count:
         fitting = fitting[:count]
         last = fitting[-1]
-    rows = [JobRow._make(row) for seq in fitting for row in reader.all("listed", seq=seq)]
+    rows = [JobRow(*row) for seq in fitting for row in reader.all("listed", seq=seq)]
     # Fitting still: between two queries the writer may have committed.
     records = tuple(to_record(row, now) for row in rows if _fits(row, wanted, now))
     return JobPage(jobs=records, cursor=None if last is None else str(last))

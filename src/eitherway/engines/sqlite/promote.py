@@ -55,7 +55,7 @@ def _promote(tx: Transaction, holder: str, wish: Promotion) -> Delivery | None:
     tx.count(job.operation, _RUNNING, None, 1)
     return Delivery(
         lease=Lease(job_id=job.id, token=1, alone=False),
-        job=to_record(JobRow._make(tx.one("job", id=job.id)), tx.now),
+        job=to_record(JobRow(*tx.one("job", id=job.id)), tx.now),
         message=message,
         keys=job.keys,
     )

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
-from .rows import DueRow, HeldRow, JobRow
+from .due import Rest
+from .rows import HeldRow, JobRow
 
 _ROW = re.compile(r"(?<=VALUES )\([^)]*\)")
+_HEX = {name: f"hex({name})" for name in ("params", "headers")}  # JSON holds no bytes
+_COLUMNS = re.compile(r"\{\w+\}")
 _NAME = re.compile(r"^-- :name (\w+)$", re.MULTILINE)
 
 
 def load_queries(text: str) -> Mapping[str, str]:
-    """The statements of a query file by name, `{job}`, `{due}` and `{held}` filled in."""
-    job = ", ".join(f"job.{name}" for name in JobRow._fields)
-    due, held = ", ".join(DueRow._fields), ", ".join(f"job.{name}" for name in HeldRow._fields)
+    """The statements of a query file by name, `{job}`, `{held}` and `{rest}` filled in."""
+    job, held = (
+        ", ".join(f"job.{field.name}" for field in fields(row)) for row in (JobRow, HeldRow)
+    )
+    rest = ", ".join(_HEX.get(field.name, field.name) for field in fields(Rest))
     _, *parts = _NAME.split(text)
+    columns = {"{job}": job, "{held}": held, "{rest}": rest}
     return {
-        name: body.strip().replace("{job}", job).replace("{due}", due).replace("{held}", held)
+        name: _COLUMNS.sub(lambda found: columns[found[0]], body.strip())
         for name, body in zip(parts[::2], parts[1::2], strict=True)
     }
 

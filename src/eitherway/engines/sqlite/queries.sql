@@ -1,5 +1,6 @@
--- Every statement of the engine, named; `queries.py` loads them. `{job}`, `{due}` and `{held}`
--- stand for the columns of `rows.JobRow`, `rows.DueRow` and `rows.HeldRow`. `?` where rows fill it in, `:name` elsewhere.
+-- Every statement of the engine, named; `queries.py` loads them. `{job}`, `{held}` and
+-- `{rest}` stand for the columns of `rows.JobRow`, `rows.HeldRow` and `due.Rest`. `?` where rows
+-- fill it in, `:name` elsewhere.
 
 -- :name accept_next
 -- The seq of the next job; the transaction holds the write lock, so nobody else takes it.
@@ -86,8 +87,13 @@ AND ready_at IS NOT NULL AND place < 2 AND attempt < attempts_max
 ORDER BY ready_at, seq LIMIT 1
 
 -- :name receivable
--- The first due jobs of a version, in order, with their messages.
-SELECT {due} FROM job JOIN message USING (seq)
+-- The first due jobs of a version, in order, with their messages. The last column is NULL of a job
+-- that was accepted with nothing special, and whose row has not changed since.
+SELECT seq, id, created, started, deadline, due, attempts_max, payload, CASE
+    WHEN revision = 1 AND token = 0 AND state = 'queued' AND owner IS NULL AND traceparent IS NULL
+        AND keys IS NULL AND lane IS NULL AND callback IS NULL AND params = x'' AND headers = x''
+    THEN NULL ELSE json_array({rest}) END
+FROM job JOIN message USING (seq)
 WHERE operation = :operation AND suspect = :suspect AND version = :version
 AND ready_at <= :now AND place < 2 AND attempt < attempts_max
 ORDER BY ready_at, seq LIMIT :count

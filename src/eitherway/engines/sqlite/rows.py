@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from ...engine.stored import NO_ATTEMPTS, from_text, to_answer, to_attempts
 from ...engine.values import Finish
 from ...job import WAITING, Attempt, FailureKind, JobRecord, JobState, Outcome
 
 
-class JobRow(NamedTuple):
+@dataclass(slots=True)
+class JobRow:
     """A row of `job`, as selected by `{job}`."""
 
     seq: int
@@ -55,45 +56,8 @@ class JobRow(NamedTuple):
     answer_body: bytes | None
 
 
-class DueRow(NamedTuple):
-    """What a claim needs of a waiting job's row, and its message, as selected by `{due}`."""
-
-    seq: int
-    id: str
-    operation: str
-    version: int
-    state: str
-    revision: int
-    created: float
-    updated: float
-    started: float | None
-    deadline: float
-    due: float | None
-    attempt: int
-    attempts_max: int
-    starts: int
-    token: int
-    attempts: str
-    keys: str | None
-    lane: str | None
-    width: int | None
-    until: str | None
-    suspect: int
-    hidden: int
-    kind: str | None
-    cause: str | None
-    progress: str | None
-    error: str | None
-    owner: str | None
-    traceparent: str | None
-    tracestate: str | None
-    callback: str | None
-    payload: bytes
-    params: bytes
-    headers: bytes
-
-
-class HeldRow(NamedTuple):
+@dataclass(slots=True)
+class HeldRow:
     """What a settlement or an extension needs of a row, as selected by `{held}`."""
 
     seq: int
@@ -115,20 +79,17 @@ class HeldRow(NamedTuple):
     owner: str | None
 
 
-_rare = itemgetter(slice(DueRow._fields.index("suspect"), DueRow._fields.index("payload")))
-"""The columns of what few jobs have."""
-
 FREE, LET_OUT, WAITS = 0, 1, 2
 """A job's place: in no lane (any more), let out of its lane, waiting in it."""
 
-Row = TypeVar("Row", JobRow, DueRow, HeldRow)
+Row = TypeVar("Row", JobRow, HeldRow)
 
 STATES: Mapping[str, JobState] = {state.value: state for state in JobState}
 WORDS: Mapping[JobState, str] = {state: state.value for state in JobState}
 """States by their words, and back: to ask the class takes ten times as long."""
 
-_SCHEDULED, _RUNNING = JobState.SCHEDULED.value, JobState.RUNNING.value
-_JOB_RUNNING, _JOB_SUCCEEDED = JobState.RUNNING, JobState.SUCCEEDED
+_SCHEDULED = JobState.SCHEDULED.value
+_JOB_SUCCEEDED = JobState.SUCCEEDED
 _SUCCEEDED = Outcome.SUCCEEDED
 
 
@@ -139,7 +100,7 @@ def fallen_due(row: Row, now: float) -> Row:
     """
     if row.state != _SCHEDULED or row.due is None or row.due > now:
         return row
-    return row._replace(state=JobState.QUEUED, revision=row.revision + 1, updated=row.due)
+    return replace(row, state=JobState.QUEUED, revision=row.revision + 1, updated=row.due)
 
 
 def to_record(row: JobRow, now: float) -> JobRecord:
@@ -175,65 +136,6 @@ def to_record(row: JobRow, now: float) -> JobRecord:
         tracestate=row.tracestate,
         callback=row.callback,
     )
-
-
-def to_leased(row: DueRow, now: float) -> JobRecord:
-    """The record of a waiting job's row once it is leased, its attempt counted and started."""
-    starts = row.starts + 1
-    record = JobRecord(
-        id=row.id,
-        operation=row.operation,
-        version=row.version,
-        state=_JOB_RUNNING,
-        revision=row.revision + 1,
-        created=row.created,
-        updated=now,
-        started=row.started or now,
-        deadline=row.deadline,
-        attempt=row.attempt + 1,
-        attempts_max=row.attempts_max,
-        starts=starts,
-        attempts=to_attempts(row.attempts, Attempt(starts, now)),
-    )
-    if any(_rare(row)):
-        _add_rare(record, row)
-    return record
-
-
-def to_held(row: DueRow, now: float, uses: str | None) -> HeldRow:
-    """What the row of a job in no lane says once it is leased."""
-    return HeldRow(
-        row.seq,
-        row.id,
-        row.token + 1,
-        row.operation,
-        _RUNNING,
-        row.revision + 1,
-        now,
-        row.due,
-        now,
-        row.attempts,
-        row.keys,
-        uses,
-        None,
-        None,
-        None,
-        FREE,
-        row.owner,
-    )
-
-
-def _add_rare(record: JobRecord, row: DueRow) -> None:
-    record.suspect = bool(row.suspect)
-    record.progress = from_text(row.progress)
-    record.error = from_text(row.error)
-    record.kind = None if row.kind is None else FailureKind(row.kind)
-    record.cause = row.cause
-    record.hidden = bool(row.hidden)
-    record.owner = row.owner
-    record.traceparent = row.traceparent
-    record.tracestate = row.tracestate
-    record.callback = row.callback
 
 
 def keys_of(stored: str | None) -> Mapping[str, str]:

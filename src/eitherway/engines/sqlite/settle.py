@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 from ...engine.stored import append_attempts, to_text
@@ -188,4 +189,4 @@ def _held(tx: Transaction, finishes: Sequence[Finish]) -> Mapping[str, HeldRow]:
     ids = [finish.lease.job_id for finish in finishes]
     if (claimed := tx.claimed.take(tx, ids)) is not None:
         return claimed
-    return {row.id: row for row in map(HeldRow._make, tx.all("held_of", ids=to_text(ids)))}
+    return {row.id: row for row in starmap(HeldRow, tx.all("held_of", ids=to_text(ids)))}

@@ -36,7 +36,8 @@ _FEW = 4
 Became = tuple[int, str, float, str | None]
 """A job's revision and state, since when, and its owner."""
 
-_FAILED = JobState.FAILED.value
+_FAILED, _QUEUED = JobState.FAILED.value, JobState.QUEUED.value
+_SCHEDULED = JobState.SCHEDULED.value
 _REJECTED = FailureKind.REJECTED.value
 
 
@@ -121,10 +122,16 @@ class Transaction:
         """The row as it reads now, to be rewritten; the event that it was queued is added."""
         fallen = fallen_due(row, self.now)
         if fallen is not row:
-            self.add_event(fallen.seq, fallen.revision, fallen.state, fallen.updated, row.owner)
-            self.count(row.operation, row.state, None, -1)
-            self.count(row.operation, fallen.state, None, 1)
+            self.note_due(row.operation, row.seq, fallen.revision, fallen.updated, row.owner)
         return fallen
+
+    def note_due(
+        self, operation: str, seq: int, revision: int, at: float, owner: str | None
+    ) -> None:
+        """Say that a scheduled job was queued when it fell due, and count it there."""
+        self.add_event(seq, revision, _QUEUED, at, owner)
+        self.count(operation, _SCHEDULED, None, -1)
+        self.count(operation, _QUEUED, None, 1)
 
     def free(self, uses: str, stored_keys: str | None, count: int = 1) -> None:
         """Attempts have ended: there is room for others where they counted."""
