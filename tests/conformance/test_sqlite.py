@@ -61,7 +61,7 @@ class TestFile(EngineCases, AbleCases, InFile):
     """One engine, one file."""
 
 
-class TestFileOnTheLoop(EngineCases, AbleCases, InFile):
+class TestFileOnTheLoop(EngineCases, InFile):
     """The same, written without a thread."""
 
     engine_class = OnTheLoop
