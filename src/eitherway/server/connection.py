@@ -19,6 +19,7 @@ from ..problem import Problem
 from .bounds import FIRST_REQUEST_SECONDS, HEADERS_MAX, PIPELINED_MAX
 from .crowd import Crowd
 from .exchange import Exchange, answering
+from .heads import Head
 from .measure import TOO_MANY_HEADERS, StopParsingError, malformed
 from .outgoing import Outgoing
 from .plain import PlainExchange, doors_of
@@ -62,11 +63,36 @@ class Connection(WaitingConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse, within bounds."""
+        """Parse, within bounds, unless the same head was parsed before."""
         measure = self._measure
         if self._deaf or (measure.in_body and self._unwanted(len(data))):
             self._ignore(len(data))
-            return
+        elif measure.in_head or measure.in_body:
+            self._parse(data)
+        elif not self._take_known(data):
+            self._parse(data)
+            is_over = not (measure.in_head or measure.in_body or self._deaf)
+            if is_over and isinstance(self.cycle, PlainExchange):
+                self._crowd.heads_known.learn(data, self.cycle.head)
+
+    def _take_known(self, data: bytes) -> bool:
+        """Take a whole plain request whose head was parsed before; False: nothing was done."""
+        before, found = self.cycle, self._crowd.heads_known.find(data)
+        is_next = before is None or (before.response_complete and before.keep_alive)
+        if found is None or not is_next or self._last:
+            return False
+        head, body = found
+        door = self._plain_doors.get((head.method, head.url))
+        if door is None or not door.special.isdisjoint(head.fields):
+            return False
+        self._crowd.move(self, None)
+        self.cycle = plain = PlainExchange(self, door, head)
+        plain.body = body
+        plain.complete()
+        return True
+
+    def _parse(self, data: bytes) -> None:
+        measure = self._measure
         in_body, body_bytes = measure.in_body, measure.body_bytes
         measure.feed(len(data))
         try:
@@ -157,7 +183,8 @@ class Connection(WaitingConnection):
         keep_alive = version != "1.0" and lasts and not self._last
         door = self._plain_doors.get((method, self.url))
         if door is not None and keep_alive and self._may_be_plain(version, fields, door.special):
-            self.cycle = self._plain = PlainExchange(self, door, fields, method)
+            head = Head(method, self.url, self.headers, fields)
+            self.cycle = self._plain = PlainExchange(self, door, head)
             self.headers = []
             return
         self.scope = scope_of(self, method.decode("ascii"), version, self.url, self.headers)

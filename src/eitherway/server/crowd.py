@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from .bounds import LINGER_SECONDS, Bounds
+from .heads import KnownHeads
 
 _SWEEP_SECONDS = 1.0
 
@@ -37,6 +38,7 @@ class Crowd:
     def __init__(self, bounds: Bounds, refused: Callable[[str], None] = lambda _: None) -> None:
         self.bounds = bounds
         self.refused = refused  # told the name of each problem that is answered here
+        self.heads_known = KnownHeads()
         self.idle = Place(bounds.idle_seconds)  # between two requests
         self.heads = Place(bounds.header_seconds)  # before or in the headers of a request
         self.bodies = Place(bounds.header_seconds)  # in a body: a look at its pace each time

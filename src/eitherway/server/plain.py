@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..gateway.plain import PlainDoor, PlainDoors
-from ..gateway.wire import Header, Scope
+from ..gateway.wire import Scope
 from ..hosting import Hosting
 from ..lifespan import AsgiApp
 from .exchange import Exchange
+from .heads import Head
 from .request import scope_of
 
 if TYPE_CHECKING:
@@ -32,20 +33,13 @@ class PlainExchange(Exchange):
 
     scope: Any = MappingProxyType({"type": "http", "method": "POST"})  # until one is made: no HEAD
 
-    def __init__(
-        self,
-        connection: Connection,
-        door: PlainDoor,
-        fields: Mapping[bytes, bytes],
-        method: bytes,
-    ) -> None:
+    def __init__(self, connection: Connection, door: PlainDoor, head: Head) -> None:
         self._prepare(connection)
         self._connection = connection
         self._door = door
-        self._method = method
-        self._url = connection.url
-        self.fields = fields
-        self.headers: Sequence[Header] = connection.headers
+        self.head = head
+        self.fields = head.fields
+        self.headers = head.headers
 
     @property
     def scheme(self) -> str:
@@ -76,5 +70,6 @@ class PlainExchange(Exchange):
         return app(self.scope, self.receive, send)
 
     def _make_scope(self) -> Scope:
-        method = self._method.decode("ascii")
-        return scope_of(self._connection, method, "1.1", self._url, self.headers)
+        head = self.head
+        method, headers = head.method.decode("ascii"), list(head.headers)
+        return scope_of(self._connection, method, "1.1", head.url, headers)
