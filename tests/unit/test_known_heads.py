@@ -13,32 +13,29 @@ from eitherway.settings import Settings
 ORDER = {"id": "a", "qty": 2}
 
 
+def noted(monkeypatch, method):
+    """The data that connections call this method with."""
+    given = []
+    original = getattr(Connection, method)
+
+    def noting(self, data):
+        given.append(data)
+        original(self, data)
+
+    monkeypatch.setattr(Connection, method, noting)
+    return given
+
+
 @pytest.fixture
 def parsed(monkeypatch):
     """What came that the parser was given."""
-    parsed = []
-    parse = Connection._parse
-
-    def noted(self, data):
-        parsed.append(data)
-        parse(self, data)
-
-    monkeypatch.setattr(Connection, "_parse", noted)
-    return parsed
+    return noted(monkeypatch, "_parse")
 
 
 @pytest.fixture
 def came(monkeypatch):
     """What came, piece by piece."""
-    came = []
-    received = Connection.data_received
-
-    def noted(self, data):
-        came.append(data)
-        received(self, data)
-
-    monkeypatch.setattr(Connection, "data_received", noted)
-    return came
+    return noted(monkeypatch, "data_received")
 
 
 @pytest.fixture
