@@ -565,6 +565,24 @@ async def test_processes_share_a_file_without_losing_or_doubling(
     assert len(set(received)) == 900
 
 
+async def test_a_large_group_makes_no_temporary_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its statements might undo stays in memory, however many pages they change."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    made = scratch.stat().st_mtime_ns
+    monkeypatch.setenv("SQLITE_TMPDIR", str(scratch))
+    take_and_settle = """
+        await engine.accept([new_job(f"{n:04}") for n in range(1000)])
+        deliveries = await engine.receive([demand(1000)])
+        await engine.settle([Settlement(finish=ends(each)) for each in deliveries])
+        print(len(deliveries))
+    """
+    assert output_of(child(path, take_and_settle)).strip() == "1000"
+    assert scratch.stat().st_mtime_ns == made
+
+
 async def test_another_process_wakes_those_who_wait(engine: SqliteEngine, path: Path) -> None:
     cursor = (await engine.events(None, 0)).cursor
     waiting = asyncio.gather(engine.ready([wants()], 50), engine.events(cursor, 50))

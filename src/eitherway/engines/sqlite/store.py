@@ -114,6 +114,8 @@ class FileStore(Store):
         """The same. `sqlite3.OperationalError` where the file is there to be read alone."""
         connection = self.connect()
         try:
+            # What a statement might undo goes to a file else, with as many writes as the log's.
+            connection.execute("PRAGMA temp_store = MEMORY")
             # SQLite opens such a file all the same, and lets a transaction begin that would write.
             connection.execute("BEGIN")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
