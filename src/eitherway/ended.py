@@ -31,14 +31,15 @@ class Ended:
     error: BaseException | None = None  # what the handler raised, where that was no signal
 
 
-def timed_out(operation: Operation) -> Ended:
-    """The end of an attempt that ran out of its time."""
-    detail = f"an attempt of {operation.name} may take {operation.timeout_seconds:g} s"
-    return Ended(outcome=Outcome.TIMED_OUT, problem=Problem.of("timed-out", detail))
+class TimedOut(Exception):  # noqa: N818 - it is told apart by its type, and never shown
+    """The handler ran out of its time."""
 
 
 def meaning(operation: Operation, context: Context, error: BaseException) -> Ended:
     """What an exception says: a signal, an HTTP answer, or a failure."""
+    if isinstance(error, TimedOut):
+        detail = f"an attempt of {operation.name} may take {operation.timeout_seconds:g} s"
+        return Ended(outcome=Outcome.TIMED_OUT, problem=Problem.of("timed-out", detail))
     if isinstance(error, Reject):
         return _rejected(error.detail, error.status)
     if isinstance(error, RetryLater):
@@ -49,10 +50,7 @@ def meaning(operation: Operation, context: Context, error: BaseException) -> End
             cause=f"asked to retry later: {pattern(str(error.detail))}"[:CAUSE_CHARS_MAX],
             delay_seconds=error.seconds,
         )
-    if isinstance(error, Throttled):
-        problem = Problem.of("throttled", error.detail, retry_after_seconds=1)
-        return Ended(outcome=Outcome.THROTTLED, problem=problem)
-    if isinstance(error, EngineUnavailableError | BacklogFullError):
+    if isinstance(error, Throttled | EngineUnavailableError | BacklogFullError):
         return _full_or_away(error)
     if (status := _http_status(error)) is not None:
         return _rejected(str(getattr(error, "detail", "")), status)
@@ -70,9 +68,11 @@ def meaning(operation: Operation, context: Context, error: BaseException) -> End
     )
 
 
-def _full_or_away(error: EngineUnavailableError | BacklogFullError) -> Ended:
+def _full_or_away(error: Throttled | EngineUnavailableError | BacklogFullError) -> Ended:
     """Not the handler's fault: it does not count."""
-    if isinstance(error, BacklogFullError):
+    if isinstance(error, Throttled):
+        problem = Problem.of("throttled", error.detail, retry_after_seconds=1)
+    elif isinstance(error, BacklogFullError):
         after = error.retry_after_seconds
         problem = Problem.of("backlog-full", str(error), retry_after_seconds=after)
     else:

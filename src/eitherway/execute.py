@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from .awaiting import all_awaited
 from .clock import Clock
 from .context import Context
-from .ended import Ended, meaning, timed_out
+from .ended import Ended, TimedOut, meaning
 from .job import Outcome
 from .operation import Operation
 from .problem import Answer
@@ -51,24 +51,25 @@ class Executor:
         """Start no more plain handlers; those that run are left to end."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def execute(
+    def execute(
         self,
         operation: Operation,
         arguments: Mapping[str, Any],
         context: Context,
         unit: UnitOfWork,
         timeout_seconds: float,
-    ) -> Ended:
+    ) -> Awaitable[Ended]:
         """Run the handler once, at most `timeout_seconds`, and say how it ended. Never raises,
         but for a cancellation from outside (a drain, a lost lease)."""
-        try:
-            return await self.run_handler(
-                operation, arguments, context, unit, timeout_seconds, conclude=self.succeeded
-            )
-        except TimedOut:
-            return timed_out(operation)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
-            return meaning(operation, context, error)
+        return self.run_handler(
+            operation,
+            arguments,
+            context,
+            unit,
+            timeout_seconds,
+            conclude=self.succeeded,
+            explain=meaning,
+        )
 
     async def run_handler(
         self,
@@ -79,28 +80,40 @@ class Executor:
         timeout_seconds: float,
         *,
         conclude: Callable[[Operation, Any], T],
+        explain: Callable[[Operation, Context, Exception], T],
     ) -> T:
-        """What `conclude` makes of what the handler returns within its middleware.
+        """What `conclude` makes of what the handler returns within its middleware, or `explain`
+        of what it raises: `TimedOut` past the time.
 
-        Its dependencies are open until then, and closed before this returns or raises. `TimedOut`
-        past the time.
+        Its dependencies are open until it has concluded, and closed before this returns.
         """
         attempt = _Attempt(self, operation, arguments, context, timeout_seconds)
         token = current_unit.set(unit)
         try:
-            with context.span:
-                if not attempt.needs.dependencies:
-                    return conclude(operation, await all_awaited(self.call, attempt))
-                async with attempt.resolve() as attempt.resolution:
-                    return conclude(operation, await all_awaited(self.call, attempt))
+            if attempt.needs.dependencies or context.span.exports:
+                return await self._conclude_within(attempt, conclude)
+            return conclude(operation, await all_awaited(self.call, attempt))
         except asyncio.CancelledError:
             context.cancel()
             if attempt.ran_out():
-                raise TimedOut from None
+                return explain(operation, context, TimedOut())
             raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
+            return explain(operation, context, error)
         finally:
             attempt.end()
             current_unit.reset(token)
+
+    async def _conclude_within(
+        self, attempt: _Attempt, conclude: Callable[[Operation, Any], T]
+    ) -> T:
+        """The same in its span, and with its dependencies open."""
+        operation = attempt.operation
+        with attempt.context.span:
+            if not attempt.needs.dependencies:
+                return conclude(operation, await all_awaited(self.call, attempt))
+            async with attempt.resolve() as attempt.resolution:
+                return conclude(operation, await all_awaited(self.call, attempt))
 
     def time_limit(self, operation: Operation, seconds: float) -> TimeLimit:
         """The operation's own, or another one where a deadline leaves less."""
@@ -220,7 +233,3 @@ class _Attempt:
         self.context.cancel()
         if self._task is not None:
             self._task.cancel()
-
-
-class TimedOut(Exception):  # noqa: N818 - it is told apart by its type, and never shown
-    """The handler ran out of its time."""

@@ -70,6 +70,8 @@ class Span:
 
     __slots__ = ("_id", "_job_id", "_new_id", "trace")
 
+    exports = False  # else what is done within it has to know
+
     def __init__(self, job_id: str, trace: Trace | None, new_id: Callable[[], str]) -> None:
         self.trace = trace  # None: its job starts one
         self._job_id = job_id

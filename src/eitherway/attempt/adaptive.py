@@ -115,7 +115,8 @@ class _Seeing(Watch):
         current_spending.reset(self._token)
 
 
-_UNSEEN = Watch()
+UNSEEN = Watch()
+"""Of an operation whose limits do not learn."""
 
 
 class Teacher:
@@ -147,7 +148,7 @@ class Teacher:
     def watching(self, operation: Operation) -> Watch:
         """See what is done in a block, and, told after it, how it `ended`. Next to free else."""
         labels = self._labels[operation.name]
-        return _Seeing(partial(self._note, labels)) if labels else _UNSEEN
+        return _Seeing(partial(self._note, labels)) if labels else UNSEEN
 
     def _note(self, labels: Sequence[str], ended: Ended, spent: Spending) -> None:
         refused = ended.outcome is Outcome.THROTTLED or (

@@ -9,15 +9,18 @@ from functools import partial
 from typing import Any
 
 from ..context import Context
-from ..ended import Ended, meaning, timed_out
+from ..ended import Ended, TimedOut, meaning
 from ..errors import BacklogFullError, EngineUnavailableError
-from ..execute import Executor, TimedOut
+from ..execute import Executor
 from ..job import Outcome
 from ..operation import Operation
 from ..signals import Throttled
 from .batch_view import BatchContext
 
 logger = logging.getLogger("eitherway.execute")
+
+_NOBODYS = TimedOut, Throttled, EngineUnavailableError, BacklogFullError
+"""Exceptions that say the same of every item."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,24 +49,27 @@ async def run_batch(
     timeout_seconds: float,
 ) -> BatchEnded:
     """Run the handler once for all the items. Never raises, but for a cancellation from outside."""
-    arguments = _arguments(operation, values)
-    ended = partial(_ended, executor, context)
-    try:
-        return await executor.run_handler(
-            operation, arguments, context, context.units.shared, timeout_seconds, conclude=ended
-        )
-    except TimedOut:
-        return BatchEnded(ends=[timed_out(operation)] * len(values))
-    except _MisfitError as misfit:
-        ended_all = meaning(operation, context, TypeError(str(misfit)))
-        return BatchEnded(ends=[ended_all] * len(values))
-    except (Throttled, EngineUnavailableError, BacklogFullError) as error:
-        return BatchEnded(ends=[meaning(operation, context, error)] * len(values))
-    except Exception as error:  # noqa: BLE001 - whatever a handler raises has a meaning
-        if len(values) == 1:
-            return BatchEnded(ends=[meaning(operation, context, error)])
-        logger.info("%s failed with %d items, is tried with fewer", operation.name, len(values))
+    return await executor.run_handler(
+        operation,
+        _arguments(operation, values),
+        context,
+        context.units.shared,
+        timeout_seconds,
+        conclude=partial(_ended, executor, context),
+        explain=partial(_failed, len(values)),
+    )
+
+
+def _failed(
+    count: int, operation: Operation, context: BatchContext, error: Exception
+) -> BatchEnded:
+    """What an exception of the handler says of each of so many items, if that can be told."""
+    if isinstance(error, _MisfitError):
+        error = TypeError(str(error))
+    elif count > 1 and not isinstance(error, _NOBODYS):
+        logger.info("%s failed with %d items, is tried with fewer", operation.name, count)
         return BatchEnded(ends=[Ended(outcome=Outcome.ERROR, error=error)], blamed=False)
+    return BatchEnded(ends=[meaning(operation, context, error)] * count)
 
 
 class _MisfitError(TypeError):

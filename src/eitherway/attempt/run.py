@@ -19,7 +19,7 @@ from ..job import Attempt, Outcome
 from ..operation import Operation
 from ..problem import Problem
 from ..unit import UnitOfWork
-from .adaptive import Teacher, Watch
+from .adaptive import UNSEEN, Teacher, Watch
 from .contention import Contention
 
 logger = logging.getLogger("eitherway.execute")
@@ -107,10 +107,13 @@ class Runner:
         started = self._clock.now()
         unit = UnitOfWork(self._engine)
         context = new_context(unit)
-        with self._teacher.watching(operation) as watch:
-            ended = await self._executor.execute(
-                operation, arguments, context, unit, timeout_seconds
-            )
+        watch = self._teacher.watching(operation)
+        executed = self._executor.execute(operation, arguments, context, unit, timeout_seconds)
+        if watch is UNSEEN:  # as most are
+            ended = await executed
+        else:
+            with watch:
+                ended = await executed
         work = unit.work() if ended.outcome is _SUCCEEDED else _NOTHING
         return Ran(ended, work, started, watch)
 

@@ -46,40 +46,43 @@ class Judge:
         conflicts: tuple[Attempt, ...] = (),
     ) -> Finish:
         """Where a job goes after an attempt here; `conflicts` are its earlier runs."""
-        finish = self._finish(delivery, operation, ended, now, conflicts)
-        return finish if delivery.job.callback is None else self._told(delivery.job, finish)
-
-    def _finish(
-        self,
-        delivery: Delivery,
-        operation: Operation,
-        ended: Ended,
-        now: float,
-        conflicts: tuple[Attempt, ...],
-    ) -> Finish:
         job = delivery.job
         started = conflicts[-1].finished or now if conflicts else job.attempts[-1].started
         last = Attempt(job.starts + len(conflicts), started, now, ended.outcome)
+        attempts = (*conflicts, last)
         if ended.outcome is _SUCCEEDED:
-            return Finish(  # by position: names take three times as long
+            finish = Finish(  # by position: names take three times as long
                 delivery.lease,
                 _JOB_SUCCEEDED,
                 now,
                 job.attempt,
                 last.number,
-                (*conflicts, last),
+                attempts,
                 ended.answer,
                 now + self._retention_seconds,
             )
-        last.error = ended.problem.document() if ended.problem else None
-        last.exception = ended.exception
+        else:
+            last.error = ended.problem.document() if ended.problem else None
+            last.exception = ended.exception
+            finish = self._unsuccessful(delivery, operation, ended, now, attempts)
+        return finish if job.callback is None else self._told(job, finish)
+
+    def _unsuccessful(
+        self,
+        delivery: Delivery,
+        operation: Operation,
+        ended: Ended,
+        now: float,
+        attempts: tuple[Attempt, ...],
+    ) -> Finish:
+        job = delivery.job
         ground = Finish(
             lease=delivery.lease,
             state=JobState.QUEUED,
             at=now,
             attempt=job.attempt - 1 if ended.outcome in UNCOUNTED else job.attempt,
-            starts=last.number,
-            attempts=(*conflicts, last),
+            starts=attempts[-1].number,
+            attempts=attempts,
         )
         if ended.outcome is Outcome.REJECTED:
             return self._failed(ground, FailureKind.REJECTED, ended.problem, None)

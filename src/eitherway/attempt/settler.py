@@ -117,7 +117,7 @@ class Settler:
                 await self._pause(turn, settled)
 
     async def _ask(self, settlements: Sequence[Settlement]) -> Sequence[Settled]:
-        jobs = sum(len(settlement.finishes) for settlement in settlements)
+        jobs = sum([len(one.others) + (one.finish is not None) for one in settlements])
         self.waiting += jobs
         try:
             return await self._engine.settle(settlements)

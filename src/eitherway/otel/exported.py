@@ -58,6 +58,8 @@ class ExportedSpan(Span):
 
     __slots__ = ("_error", "_otel", "_over", "_start", "_token")
 
+    exports = True
+
     def __init__(
         self, job_id: str, trace: Trace | None, new_id: Callable[[], str], start: Start
     ) -> None:

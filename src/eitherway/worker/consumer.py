@@ -7,8 +7,9 @@ import contextlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from ..attempt.leases import LeaseKeeper
@@ -26,6 +27,10 @@ _COUNT_SECONDS = 1.0
 _IDLE_SECONDS = 20.0
 _ENGINE_PAUSE_SECONDS = 1.0
 _VAIN_SECONDS_MAX = 0.05
+_OPERATION = attrgetter("job.operation")
+
+_TURNS = 3
+"""Of the loop: in the first of them short jobs end, in the third a claim goes with their ends."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +89,33 @@ class Consumer:
         if not open_for:
             await self._interruptible(self._runtime.clock.wait(freed, pause))
             return 0
-        full = self._full.intersection(operation.name for operation in open_for)
-        ready = self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
-        if full:  # more may wait for the places of those that end: a claim goes with their ends
-            ended = self._runtime.settler.ended()
-            names = await self._interruptible(ready, changed, ended)
-            names = names or (ended.done() and full)
-        else:
-            names = await self._interruptible(ready, changed)
+        names = await self._names(open_for, changed, pause)
         if not names or self._stopping.done():  # what was just given back is for others
             return 0
         # the first in line changes, so that operations that share a limit take turns
         self._operations.append(self._operations.pop(0))
         return await self._receive([one for one in self._operations if one.name in names])
+
+    async def _names(
+        self, open_for: Sequence[Operation], changed: asyncio.Future[None], pause: float
+    ) -> Collection[str]:
+        """Of these operations, those whose jobs may be received."""
+        full = self._full.intersection(operation.name for operation in open_for)
+        if not full:
+            return await self._interruptible(self._ready(open_for, pause), changed) or ()
+        # more may wait for the places of those that end: a claim goes with their ends
+        ended = self._runtime.settler.ended()
+        turns = _TURNS if len(full) == len(open_for) else 0
+        ready = self._ready(open_for, pause, after_turns=turns)
+        names = await self._interruptible(ready, changed, ended)
+        return names or (full if ended.done() else ())
+
+    async def _ready(
+        self, open_for: Sequence[Operation], pause: float, *, after_turns: int = 0
+    ) -> Sequence[str]:
+        for _ in range(after_turns):
+            await asyncio.sleep(0)
+        return await self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
 
     def _has_room(self, operation: Operation, now: float) -> bool:
         """Whether this process has: what the limits leave is the engine's to say."""
@@ -138,7 +157,7 @@ class Consumer:
                 demands.append(self._demand(operation, count))
                 room -= count
         deliveries = await self._runtime.engine.receive(demands)
-        self._note(demands, Counter(delivery.job.operation for delivery in deliveries))
+        self._note(demands, Counter(map(_OPERATION, deliveries)))
         self.attempts.start(deliveries)
         return len(deliveries)
 

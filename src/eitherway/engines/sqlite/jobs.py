@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from ...engine.limits import LimitRule
 from ...engine.stored import to_text
@@ -31,6 +32,8 @@ _SCHEDULED = JobState.SCHEDULED.value
 _PASSED_MAX = 1000  # jobs that one receive sets aside
 _PUT_OFF_SECONDS = 0.02  # until it is looked at again whether a key has room
 _PUT_OFF_SECONDS_MAX = 1.0
+_NO_KEYS: Mapping[str, str] = {}
+_STATE = attrgetter("rest.state")
 
 
 def receive(tx: Transaction, calls: Sequence[tuple[str, Sequence[Demand]]]) -> list[list[Delivery]]:
@@ -158,7 +161,7 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[Due]) -
     if not found:
         return []
     rows = [row if row.rest.state != _SCHEDULED else _fallen_due(tx, demand, row) for row in found]
-    for state, count in Counter(row.rest.state for row in rows).items():
+    for state, count in Counter(map(_STATE, rows)).items():
         tx.count(demand.operation, state, None, -count)
     tx.count(demand.operation, _RUNNING, None, len(rows))
     seqs = [row.seq for row in rows]
@@ -172,7 +175,8 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[Due]) -
         holder=holder,
         uses=uses,
     )
-    tx.add_events(seqs, {(row.rest.revision + 1, _RUNNING, tx.now, row.rest.owner) for row in rows})
+    rests = {id(row.rest): row.rest for row in rows}.values()  # most have one and the same
+    tx.add_events(seqs, {(rest.revision + 1, _RUNNING, tx.now, rest.owner) for rest in rests})
     for row in rows:
         if row.rest.until == "started":
             tx.let_out(row.rest.lane, row.rest.width)
@@ -184,7 +188,7 @@ def _lease(tx: Transaction, holder: str, demand: Demand, found: Sequence[Due]) -
             Lease(row.id, row.rest.token + 1, demand.alone),
             to_leased(row, demand.operation, tx.now),
             to_message(row),
-            keys_of(row.rest.keys),
+            _NO_KEYS if row.rest.keys is None else keys_of(row.rest.keys),
         )
         for row in rows
     ]

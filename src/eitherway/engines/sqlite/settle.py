@@ -74,9 +74,11 @@ class _Group:
 
     def decide(self, settlement: Settlement, ends: Sequence[_End]) -> Settled:
         """What becomes of a settlement, after those before it."""
-        held = [(one, row) for one, row in ends if row is not None and row.seq not in self._owners]
-        if len(held) < len(ends):
-            return self._lost(ends)
+        held = []
+        for finish, row in ends:
+            if row is None or row.seq in self._owners:
+                return self._lost(ends)
+            held.append((finish, row))
         key = settlement.key
         if key is not None and not idempotency.holds(self._tx, key.hold):
             return Settled(status=SettleStatus.LEASE_LOST, lost=(key.hold.job_id,))
