@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from .capacity import WriteCapacity, units
 from .engine.contract import Engine
@@ -19,34 +19,52 @@ _NO_WORK = Work()
 _Writes = Mapping[ItemKey, bytes | None]
 
 
+@dataclass(slots=True)
+class _Kept:
+    """What a unit has read, and is to commit."""
+
+    read: dict[ItemKey, Item] = field(default_factory=dict)
+    written: dict[ItemKey, bytes | None] = field(default_factory=dict)
+    checked: set[ItemKey] = field(default_factory=set)
+    jobs: list[NewJob] = field(default_factory=list)
+    capacities: dict[str, WriteCapacity] = field(default_factory=dict)
+
+    def seen(self, key: ItemKey) -> Item:
+        """What was read, as it is after what was written."""
+        committed = self.read[key]
+        if key not in self.written:
+            return committed
+        value = self.written[key]
+        return Item(version=committed.version + 1 if value is not None else 0, value=value)
+
+
 class UnitOfWork:
     """One attempt's reads, writes and enqueued jobs, until they commit together.
 
     `bounded=False` is for a batch's: where its work is too large, the batch is cut.
     """
 
+    __slots__ = ("_bounded", "_engine", "_kept")
+
     def __init__(self, engine: Engine, *, bounded: bool = True) -> None:
         self._engine = engine
         self._bounded = bounded
-        self._read: dict[ItemKey, Item] = {}
-        self._written: dict[ItemKey, bytes | None] = {}
-        self._checked: set[ItemKey] = set()
-        self._jobs: list[NewJob] = []
-        self._capacities: dict[str, WriteCapacity] = {}
+        self._kept: _Kept | None = None  # once there is something: most attempts of many do nothing
 
     async def fetch(self, key: ItemKey, *, check: bool = False) -> Item:
         """The item as this attempt sees it: its own write, else as committed.
 
         With `check` it is part of the commit: `ValueError` past a limit of the engine.
         """
-        if check and key not in self._checked:
-            self._check_size(self._written, self._jobs, {*self._checked, key})
-        if key not in self._read:
+        kept = self._begun()
+        if check and key not in kept.checked:
+            self._check_size(kept.written, kept.jobs, {*kept.checked, key})
+        if key not in kept.read:
             with measured_call():
-                (self._read[key],) = await self._engine.read([key])
+                (kept.read[key],) = await self._engine.read([key])
         if check:
-            self._checked.add(key)
-        return self._seen(key)
+            kept.checked.add(key)
+        return kept.seen(key)
 
     def write(
         self, key: ItemKey, value: bytes | None, capacity: WriteCapacity | None = None
@@ -58,20 +76,22 @@ class UnitOfWork:
                 f"item {key.key!r} of {key.table} has {len(value)} bytes, "
                 f"the engine takes {limits.item_bytes_max}"
             )
-        written = {**self._written, key: value}
+        kept = self._begun()
+        written = {**kept.written, key: value}
         if self._bounded and len(written) > ITEMS_MAX:
             raise ValueError(f"an attempt writes at most {ITEMS_MAX} items: enqueue the rest")
-        self._check_size(written, self._jobs, self._checked)
+        self._check_size(written, kept.jobs, kept.checked)
         if capacity is not None:
             if self._bounded:
                 _check_capacity(key.table, written, capacity)
-            self._capacities[key.table] = capacity
-        self._written = written
+            kept.capacities[key.table] = capacity
+        kept.written = written
 
     def add_job(self, job: NewJob) -> None:
         """Buffer a job to enqueue. `ValueError` past a limit of the engine."""
-        self._check_size(self._written, [*self._jobs, job], self._checked)
-        self._jobs.append(job)
+        kept = self._begun()
+        self._check_size(kept.written, [*kept.jobs, job], kept.checked)
+        kept.jobs.append(job)
 
     def walk(self, wanted: ItemQuery, *, alone: bool = False) -> Walk:
         """The items that a query finds, as this attempt sees them; `alone`, as committed."""
@@ -79,47 +99,47 @@ class UnitOfWork:
 
     def work(self) -> Work:
         """What is to commit. Items both read and written are checked."""
-        if not (self._read or self._written or self._jobs):
+        kept = self._kept
+        if kept is None:
             return _NO_WORK
         return Work(
             checks=[
                 ItemCheck(key, item.version)
-                for key, item in self._read.items()
-                if key in self._written or key in self._checked
+                for key, item in kept.read.items()
+                if key in kept.written or key in kept.checked
             ],
-            writes=[ItemWrite(key, value) for key, value in self._written.items()],
-            jobs=self._jobs,
+            writes=[ItemWrite(key, value) for key, value in kept.written.items()],
+            jobs=kept.jobs,
             charges=[
                 Charge(
                     bucket=f"table:{table}",
-                    units=_units(table, self._written),
+                    units=_units(table, kept.written),
                     per_second=capacity.per_second,
                     units_max=capacity.units_max,
                 )
-                for table, capacity in self._capacities.items()
+                for table, capacity in kept.capacities.items()
             ],
         )
 
     def found(self, key: ItemKey, item: Item) -> Item:
         """An item that a query found: read by now, if not before, and as this attempt sees it."""
-        self._read.setdefault(key, item)
-        return self._seen(key)
+        kept = self._begun()
+        kept.read.setdefault(key, item)
+        return kept.seen(key)
 
     def next_own(self, wanted: ItemQuery, before: ItemKey | None) -> tuple[ItemKey, bytes] | None:
         """The first item that this attempt has put among those wanted, below `before`."""
         own = [
             (key.key, key, value)
-            for key, value in self._written.items()
+            for key, value in self._begun().written.items()
             if value is not None and _wanted(key, wanted, before)
         ]
         return min(own)[1:] if own else None
 
-    def _seen(self, key: ItemKey) -> Item:
-        committed = self._read[key]
-        if key not in self._written:
-            return committed
-        value = self._written[key]
-        return Item(version=committed.version + 1 if value is not None else 0, value=value)
+    def _begun(self) -> _Kept:
+        if self._kept is None:
+            self._kept = _Kept()
+        return self._kept
 
     def _check_size(self, written: _Writes, jobs: list[NewJob], checked: set[ItemKey]) -> None:
         if not self._bounded:

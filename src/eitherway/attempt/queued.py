@@ -39,6 +39,8 @@ _DONE = SettleStatus.DONE
 class QueuedAttempt:
     """One delivered job, settled under its lease."""
 
+    __slots__ = ("_delivery", "_finish", "_held", "_operation", "_runtime", "_started")
+
     def __init__(
         self,
         runtime: Runtime,

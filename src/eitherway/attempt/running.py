@@ -27,14 +27,14 @@ class RunningAttempt(QueuedAttempt):
     what could not be committed as it was goes on, in a task again.
     """
 
-    _release: Callable[[Held], None]
-    _ran: Ran | None = None  # from when it waits to be settled
+    __slots__ = ("_ran", "_release")
 
     def begin(self, loop: asyncio.AbstractEventLoop, release: Callable[[Held], None]) -> None:
         """Run, from the next turn of the loop on. To cancel the task gives the job back.
 
         `release` is called once: when the job is settled, or left to its lease.
         """
+        self._ran: Ran | None = None  # from when it waits to be settled
         self._release = release
         self._begin_task(loop)
 
