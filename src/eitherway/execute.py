@@ -46,6 +46,11 @@ class Executor:
         self._result_bytes_max = result_bytes_max
         self.overrides: Overrides = {}  # of dependencies, in tests
         self._time_limits: dict[float, TimeLimit] = {}  # by their seconds: of operations
+        self.loop: asyncio.AbstractEventLoop | None = None  # to ask for it is a system call
+
+    def open(self) -> None:
+        """Run handlers on this event loop from now on."""
+        self.loop = asyncio.get_running_loop()
 
     def close(self) -> None:
         """Start no more plain handlers; those that run are left to end."""
@@ -197,7 +202,7 @@ class _Attempt:
             self.given = {**arguments, **dict.fromkeys(self.needs.contexts, context)}
         self.resolution: Resolution | None = None  # where there are dependencies
         self._timed_out = False
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(executor.loop)
         self._time_limit = executor.time_limit(operation, timeout_seconds)
         self._time_limit.begin(self)
 

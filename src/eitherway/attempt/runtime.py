@@ -108,6 +108,7 @@ class Runtime:
     async def open(self) -> None:
         """Open the engine, and refuse here what it cannot hold."""
         self._loop = asyncio.get_running_loop()
+        self.executor.open()
         self.check()
         await self.engine.open()
         self.metrics.begin(await self.engine.statistics())

@@ -32,6 +32,9 @@ _OPERATION = attrgetter("job.operation")
 _TURNS = 3
 """Of the loop: in the first of them short jobs end, in the third a claim goes with their ends."""
 
+_LOOK_SECONDS = 0.05
+"""How long the jobs of one operation, short ones, may keep a worker from a look at the others."""
+
 
 @dataclass(frozen=True)
 class _VainHint:
@@ -62,6 +65,7 @@ class Consumer:
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._workers = 1
         self._counted_at = -math.inf
+        self._looked_at = -math.inf
 
     def stop(self) -> None:
         """Take nothing more; `run` returns once what was just received has been started."""
@@ -105,7 +109,8 @@ class Consumer:
             return await self._interruptible(self._ready(open_for, pause), changed) or ()
         # more may wait for the places of those that end: a claim goes with their ends
         ended = self._runtime.settler.ended()
-        turns = _TURNS if len(full) == len(open_for) else 0
+        soon = self._looked_at + _LOOK_SECONDS > self._runtime.clock.monotonic()
+        turns = _TURNS if soon or len(full) == len(open_for) else 0
         ready = self._ready(open_for, pause, after_turns=turns)
         names = await self._interruptible(ready, changed, ended)
         return names or (full if ended.done() else ())
@@ -115,6 +120,7 @@ class Consumer:
     ) -> Sequence[str]:
         for _ in range(after_turns):
             await asyncio.sleep(0)
+        self._looked_at = self._runtime.clock.monotonic()
         return await self._runtime.engine.ready([self._demand(one, 1) for one in open_for], pause)
 
     def _has_room(self, operation: Operation, now: float) -> bool:
