@@ -26,7 +26,7 @@ from .dependencies import Needs, Own, needs_of, return_annotation
 from .elements import item_parameter, refuse_path_parameters, result_element
 from .errors import ConfigurationError, InvalidInputError, MalformedInputError
 from .mistakes import entry, found_in, location_errors
-from .reading import read_json, read_parameter, refuse_constants
+from .reading import read_parameter, read_whole_numbers, refuse_constants
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -78,6 +78,8 @@ class Binding:
         self._check(in_path, takes_body=takes_body)
         bodies = [parameter for parameter in self.parameters if parameter.source == "body"]
         self.body = bodies[0] if bodies else None
+        if self.body is not None:  # without the adapter's look at its options
+            self._validate = self.body.adapter.validator.validate_json
         self._others = tuple(p for p in self.parameters if p.source != "body")
         self.takes_params = bool(self._others)
         returned = return_annotation(handler, self._label)
@@ -185,7 +187,12 @@ class Binding:
         errors: list[dict[str, str]] = []
         body = self.body
         if body is not None and (payload or body.required):
-            arguments[body.name] = self._decode_body(body, payload, errors, strict=strict)
+            if _N in payload or _I in payload:  # to look for a byte takes next to nothing
+                refuse_constants(payload)
+            try:
+                arguments[body.name] = self._validate(payload, strict=strict or None)
+            except ValidationError as error:
+                arguments[body.name] = _read_again(body, payload, error, errors, strict=strict)
         for parameter in self._others:
             if parameter.name in params:
                 given = params[parameter.name]
@@ -203,20 +210,6 @@ class Binding:
             return self.decode(payload, given)  # to the same values as at the door
         except InvalidInputError:
             return self.decode(payload, given, strict=False)
-
-    def _decode_body(
-        self, body: Parameter, payload: bytes, errors: list[dict[str, str]], *, strict: bool
-    ) -> Any:
-        if _N in payload or _I in payload:  # to look for a byte takes next to nothing
-            refuse_constants(payload)
-        try:
-            return read_json(body.adapter, payload, strict=strict)
-        except ValidationError as error:
-            found = found_in(error)
-            if found and found[0]["type"] == "json_invalid":
-                raise MalformedInputError(found[0]["msg"]) from None
-            errors.extend(location_errors(error, found))
-            return None
 
     # -- encoding --------------------------------------------------------------------------------
 
@@ -282,6 +275,24 @@ def _is_scalar(annotation: Any) -> bool:
     if origin is Literal or annotation is type(None):
         return True
     return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
+
+
+def _read_again(
+    body: Parameter,
+    payload: bytes,
+    unfit: ValidationError,
+    errors: list[dict[str, str]],
+    *,
+    strict: bool,
+) -> Any:
+    try:
+        return read_whole_numbers(body.adapter, payload, unfit, strict=strict)
+    except ValidationError as error:
+        found = found_in(error)
+        if found and found[0]["type"] == "json_invalid":
+            raise MalformedInputError(found[0]["msg"]) from None
+        errors.extend(location_errors(error, found))
+        return None
 
 
 def _read(parameter: Parameter, value: Any, errors: list[dict[str, str]], *, strict: bool) -> Any:

@@ -42,10 +42,11 @@ class Executor:
     ) -> None:
         self.clock = clock
         self._middleware = tuple(middleware)
+        self.call = self._call_within if middleware else self._call_handler
         self._threads = ThreadPoolExecutor(threads_max, thread_name_prefix="handler")
         self._result_bytes_max = result_bytes_max
         self.overrides: Overrides = {}  # of dependencies, in tests
-        self._time_limits: dict[float, TimeLimit] = {}  # by their seconds: of operations
+        self.time_limits: dict[float, TimeLimit] = {}  # by their seconds: of operations
         self.loop: asyncio.AbstractEventLoop | None = None  # to ask for it is a system call
 
     def open(self) -> None:
@@ -120,13 +121,11 @@ class Executor:
             async with attempt.resolve() as attempt.resolution:
                 return conclude(operation, await all_awaited(self.call, attempt))
 
-    def time_limit(self, operation: Operation, seconds: float) -> TimeLimit:
-        """The operation's own, or another one where a deadline leaves less."""
-        limit = self._time_limits.get(seconds)
-        if limit is None:
-            limit = TimeLimit(self.clock, seconds)
-            if seconds == operation.timeout_seconds:
-                self._time_limits[seconds] = limit
+    def new_time_limit(self, operation: Operation, seconds: float) -> TimeLimit:
+        """The operation's own, to be kept, or another one where a deadline leaves less."""
+        limit = TimeLimit(self.clock, seconds)
+        if seconds == operation.timeout_seconds:
+            self.time_limits[seconds] = limit
         return limit
 
     def succeeded(self, operation: Operation, value: Any) -> Ended:
@@ -139,9 +138,9 @@ class Executor:
         answer = Answer(operation.status, "application/json", body)
         return Ended(_SUCCEEDED, answer)
 
-    def call(self, attempt: _Attempt) -> Awaitable[Any]:
+    def _call_within(self, attempt: _Attempt) -> Awaitable[Any]:
         """The handler within its middleware."""
-        if not self._middleware or attempt.operation.is_own:
+        if attempt.operation.is_own:
             return self._call_handler(attempt)
         proceed: Callable[[], Awaitable[Any]] = partial(self._call_handler, attempt)
         for middleware in reversed(self._middleware):
@@ -203,7 +202,8 @@ class _Attempt:
         self.resolution: Resolution | None = None  # where there are dependencies
         self._timed_out = False
         self._task = asyncio.current_task(executor.loop)
-        self._time_limit = executor.time_limit(operation, timeout_seconds)
+        known = executor.time_limits.get(timeout_seconds)
+        self._time_limit = known or executor.new_time_limit(operation, timeout_seconds)
         self._time_limit.begin(self)
 
     async def run_plain(self, function: Callable[[], Any]) -> Any:

@@ -29,21 +29,18 @@ _DIGITS_MAX = 308
 """As many as a float may have before its point."""
 
 
-def read_json(adapter: TypeAdapter[Any], payload: bytes, *, strict: bool) -> Any:
-    """The value. `ValidationError`.
+def read_whole_numbers(
+    adapter: TypeAdapter[Any], payload: bytes, unfit: ValidationError, *, strict: bool
+) -> Any:
+    """The value of JSON that was found unfit, with `17.0` as `17`. `ValidationError`.
 
-    Where one does not fit, `17.0` is tried as `17`: JSON Schema has one kind of whole numbers.
+    JSON Schema has one kind of whole numbers.
     """
-    validate = adapter.validator.validate_json  # without the adapter's look at its options
-    try:
-        return validate(payload, strict=strict or None)
-    except ValidationError as error:
-        if not _HAS_FRACTION.search(payload):
-            raise
-        found = found_in(error)
-        if found and found[0]["type"] == "json_invalid":
-            raise
-    return validate(_STRING_OR_NUMBER.sub(_whole, payload), strict=strict or None)
+    found = found_in(unfit) if _HAS_FRACTION.search(payload) else []
+    if not found or found[0]["type"] == "json_invalid":
+        raise unfit
+    whole = _STRING_OR_NUMBER.sub(_whole, payload)
+    return adapter.validator.validate_json(whole, strict=strict or None)
 
 
 def read_parameter(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ GIVEN_BACK = Ended(
 )
 
 
+_NO_HEADERS: Mapping[str, str] = {}
 _SUCCEEDED = Outcome.SUCCEEDED
 _DONE = SettleStatus.DONE
 
@@ -76,13 +77,14 @@ class QueuedAttempt:
             alone = self._operation.batch_max is None
             self._held.abandon_span(Outcome.CONFLICT if alone else Outcome.INTERRUPTED)
         runtime, job = self._runtime, self._delivery.job
+        headers = self._delivery.message.headers
         context = Context(
             job.id,
             self._operation.name,
             job.attempt,
             job.attempts_max,
             job.deadline,
-            decode_mapping(self._delivery.message.headers),
+            decode_mapping(headers) if headers else _NO_HEADERS,
             runtime.spans.attempt(job),
             unit,
             runtime.enqueue_within,
