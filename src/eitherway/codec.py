@@ -24,9 +24,9 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from .dependencies import Needs, Own, needs_of, return_annotation
 from .elements import item_parameter, refuse_path_parameters, result_element
-from .errors import ConfigurationError, InvalidInputError, MalformedInputError
-from .mistakes import entry, found_in, location_errors
-from .reading import read_parameter, read_whole_numbers, refuse_constants
+from .errors import ConfigurationError, InvalidInputError
+from .mistakes import entry
+from .reading import read_again, read_parameter, refuse_constants
 
 _SCALARS = (str, int, float, bool, bytes, Decimal, date, datetime, time, timedelta, UUID, Enum)
 PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
@@ -192,7 +192,9 @@ class Binding:
             try:
                 arguments[body.name] = self._validate(payload, strict=strict or None)
             except ValidationError as error:
-                arguments[body.name] = _read_again(body, payload, error, errors, strict=strict)
+                arguments[body.name] = read_again(
+                    body.adapter, payload, error, errors, strict=strict
+                )
         for parameter in self._others:
             if parameter.name in params:
                 given = params[parameter.name]
@@ -275,24 +277,6 @@ def _is_scalar(annotation: Any) -> bool:
     if origin is Literal or annotation is type(None):
         return True
     return isinstance(annotation, type) and issubclass(annotation, _SCALARS)
-
-
-def _read_again(
-    body: Parameter,
-    payload: bytes,
-    unfit: ValidationError,
-    errors: list[dict[str, str]],
-    *,
-    strict: bool,
-) -> Any:
-    try:
-        return read_whole_numbers(body.adapter, payload, unfit, strict=strict)
-    except ValidationError as error:
-        found = found_in(error)
-        if found and found[0]["type"] == "json_invalid":
-            raise MalformedInputError(found[0]["msg"]) from None
-        errors.extend(location_errors(error, found))
-        return None
 
 
 def _read(parameter: Parameter, value: Any, errors: list[dict[str, str]], *, strict: bool) -> Any:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .errors import MalformedInputError
-from .mistakes import found_in
+from .mistakes import found_in, location_errors
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 _STRING_OR_NUMBER = re.compile(
@@ -29,18 +29,29 @@ _DIGITS_MAX = 308
 """As many as a float may have before its point."""
 
 
-def read_whole_numbers(
-    adapter: TypeAdapter[Any], payload: bytes, unfit: ValidationError, *, strict: bool
+def read_again(
+    adapter: TypeAdapter[Any],
+    payload: bytes,
+    unfit: ValidationError,
+    errors: list[dict[str, str]],
+    *,
+    strict: bool,
 ) -> Any:
-    """The value of JSON that was found unfit, with `17.0` as `17`. `ValidationError`.
+    """The value of JSON that was found unfit, with `17.0` as `17`; what is wrong is added.
 
-    JSON Schema has one kind of whole numbers.
+    JSON Schema has one kind of whole numbers. `MalformedInputError` where it is no JSON.
     """
-    found = found_in(unfit) if _HAS_FRACTION.search(payload) else []
-    if not found or found[0]["type"] == "json_invalid":
-        raise unfit
-    whole = _STRING_OR_NUMBER.sub(_whole, payload)
-    return adapter.validator.validate_json(whole, strict=strict or None)
+    found = found_in(unfit)
+    if found and found[0]["type"] == "json_invalid":
+        raise MalformedInputError(found[0]["msg"]) from None
+    if found and _HAS_FRACTION.search(payload):
+        whole = _STRING_OR_NUMBER.sub(_whole, payload)
+        try:
+            return adapter.validator.validate_json(whole, strict=strict or None)
+        except ValidationError as error:
+            unfit, found = error, found_in(error)
+    errors.extend(location_errors(unfit, found))
+    return None
 
 
 def read_parameter(adapter: TypeAdapter[Any], value: Any, *, strict: bool) -> Any:

@@ -461,20 +461,17 @@ async def test_an_input_that_no_longer_fits_is_left_out(test_app, app, calls):
     store = store_of(app, calls, batch_max=10)
     async with test_app(app) as batched:
         jobs = [await batched.enqueue(store, number) for number in range(3)]
-        adapter = app.operations.of(store).binding.body.adapter
-        validate = adapter.validate_json
+        binding = app.operations.of(store).binding
+        validate = binding._validate
 
-        class Changed:
-            @property
-            def validator(self):
-                return self
+        def changed(payload, **options):
+            return (
+                Row.model_validate_json(payload)
+                if payload == b"1"
+                else validate(payload, **options)
+            )
 
-            def validate_json(self, payload, **options):
-                if payload == b"1":
-                    return Row.model_validate_json(payload)
-                return validate(payload, **options)
-
-        object.__setattr__(app.operations.of(store).binding.body, "adapter", Changed())
+        binding._validate = changed
         await batched.drain()
         found = [await job.record() for job in jobs]
     assert calls == [[0, 2]]

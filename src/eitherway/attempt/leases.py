@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..context import Context
@@ -30,7 +30,7 @@ class Held:
     canceled: bool = False  # that is why
     stopped: bool = False  # its attempt is to go no further
     begun: bool = True  # else its task will see that by itself: it would not begin if cancelled
-    task: asyncio.Task[Any] = field(init=False)
+    task: asyncio.Task[Any] | None = None  # until it has ended
     company: Sequence[Held] = ()  # those of the same batch, and so of the same task
 
     def abandon_span(self, outcome: Outcome = Outcome.LEASE_LOST) -> None:
@@ -144,7 +144,8 @@ class LeaseKeeper:
 
 def _cancel(all_held: Sequence[Held]) -> None:
     for task in {held.task for held in all_held if held.begun}:
-        task.cancel()
+        if task is not None:
+            task.cancel()
 
 
 async def finish_or_give_back(

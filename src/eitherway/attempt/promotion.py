@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from ..context import Context
 from ..ended import Ended
@@ -34,10 +36,11 @@ class Promoted:
         self._leases = LeaseKeeper(runtime)
         self._keeping: asyncio.Task[None] | None = None
 
-    def add(self, held: Held) -> None:
-        """Keep the lease until the attempt under it has ended."""
+    def add(self, held: Held, task: asyncio.Task[Any]) -> None:
+        """Keep the lease until the attempt under it, this task, has ended."""
+        held.task = task
         self._leases.add(held)
-        held.task.add_done_callback(lambda _: self._ended(held))
+        task.add_done_callback(partial(self._ended, held))
         if self._keeping is None:
             self._keeping = asyncio.create_task(self._leases.run(), name="promoted-leases")
 
@@ -48,9 +51,9 @@ class Promoted:
             self._keeping.cancel()
             self._keeping = None
 
-    def _ended(self, held: Held) -> None:
+    def _ended(self, held: Held, task: asyncio.Task[Any]) -> None:
         self._leases.drop(held)
-        if not held.task.cancelled() and (error := held.task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("job %s is left to its lease", held.lease.job_id, exc_info=error)
 
 
@@ -102,11 +105,10 @@ class PromotableCall(DirectCall):
     def _hold(self, delivery: Delivery, context: Context) -> None:
         runtime, operation = self._runtime, self._operation
         held = Held(delivery.lease, operation, runtime.clock.monotonic(), context)
-        held.task = self.task
         self._held = held
         self._attempt = QueuedAttempt(runtime, operation, delivery, held, self._started)
         self._tell(context)
-        self._promoted.add(held)
+        self._promoted.add(held, self.task)
         if self.key is not None:
             self.key.went_over()
 

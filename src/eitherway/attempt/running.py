@@ -76,7 +76,7 @@ class RunningAttempt(QueuedAttempt):
     def _go_on(self, settled: Settled) -> None:
         ran, self._ran = self._ran, None
         if ran is not None:
-            self._begin_task(self._held.task.get_loop(), (ran, settled))
+            self._begin_task(asyncio.get_running_loop(), (ran, settled))
 
     async def _run(self, before: tuple[Ran, Settled] | None) -> None:
         """Run, and wait to be settled; or go on, where this has become of that."""
@@ -97,6 +97,7 @@ class RunningAttempt(QueuedAttempt):
                 await self.keep_thread()
             self._ran = ran
             self._runtime.settler.add(self)
+            held.task = None  # let go at once, rather than with all others of the commit
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is looked at
             await self._end(error)
 
