@@ -158,7 +158,7 @@ def _untold(turn: Turn, settled: Sequence[Settled]) -> Turn:
     """
     left: Turn = []
     turn.reverse()
-    for became in settled:
+    for became, _ in zip(settled, range(len(turn)), strict=True):
         one = turn.pop()
         if not _tell(one[1], became):
             left.append(one)
